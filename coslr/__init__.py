@@ -1,0 +1,52 @@
+"""coslr: the cosine annealing learning rate and its relatives, exact and audited.
+
+>>> import coslr
+>>> schedule = coslr.Cosine(T_max=50, eta_max=0.1, eta_min=0.0001)
+>>> schedule(0), schedule(50)
+(0.1, 0.0001)
+
+``coslr`` itself needs numpy alone. ``coslr.pytorch`` drives and audits an optimizer;
+``coslr.data``, ``coslr.models`` and ``coslr.training`` are what the notebooks train with.
+"""
+
+from coslr.schedules import (
+    WSD,
+    Constant,
+    Cosine,
+    CosineWarmRestarts,
+    Cyclical,
+    Exponential,
+    InverseSqrt,
+    Linear,
+    MultiStep,
+    OneCycle,
+    Polynomial,
+    Schedule,
+    Step,
+    cosine,
+    from_dict,
+    join,
+    warmup,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "WSD",
+    "Constant",
+    "Cosine",
+    "CosineWarmRestarts",
+    "Cyclical",
+    "Exponential",
+    "InverseSqrt",
+    "Linear",
+    "MultiStep",
+    "OneCycle",
+    "Polynomial",
+    "Schedule",
+    "Step",
+    "cosine",
+    "from_dict",
+    "join",
+    "warmup",
+]

@@ -1,0 +1,330 @@
+"""A schedule driving a PyTorch optimizer, and the audit that reads what the optimizer really used.
+
+``ScheduleLR`` writes learning rates; ``audit`` reads them, inside ``optimizer.step`` and knowing
+nothing of any scheduler. Neither trusts the other.
+"""
+
+import contextlib
+import json
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.optim.lr_scheduler import LRScheduler
+
+from coslr.schedules import Schedule
+
+Rate = Callable[[float], float]
+
+
+class ScheduleLR(LRScheduler):
+    """A real ``LRScheduler`` whose rate at update k is ``schedule(k / steps_per_unit)``.
+
+    Its only state is the counter k = ``last_epoch``, so that it resumes exactly: from its
+    ``state_dict``, loaded before or after the optimizer's, or from `last_epoch` alone. The
+    optimizer's own `lr` is overwritten from the first update on.
+
+    Parameters
+    ----------
+    optimizer : any torch optimizer. Learning rates held in tensors are filled in place.
+    schedule : a schedule for all param groups, or a list of one per group. Any function from t to a
+        rate is taken as well; only the schedules of ``coslr`` can be recognised in a state_dict.
+    steps_per_unit : calls of ``step()`` in one unit of the schedule. 1 where the schedule counts
+        what you step (updates, or epochs if you step once an epoch); ``len(loader)`` where the
+        schedule is written in epochs and stepped at every update.
+    last_epoch : the update whose rate was the last in force, -1 for a new run. After k updates of
+        an earlier run, ``last_epoch=k - 1`` goes on with update k.
+    momentum : a schedule (or list) for SGD's and RMSprop's `momentum` or Adam's `betas[0]`, if it
+        should move too.
+    only_after_update : ``step()`` counts only if the optimizer has stepped since the last call.
+        For gradient accumulation, and for GradScaler, which skips updates that overflow.
+
+    Raises
+    ------
+    TypeError, ValueError : the argument, its value, and what would be right.
+
+    Examples
+    --------
+    >>> from coslr import Cosine
+    >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    >>> scheduler = ScheduleLR(optimizer, Cosine(T_max=2, eta_max=0.1))
+    >>> for _ in range(3):
+    ...     print(round(scheduler.get_last_lr()[0], 6))
+    ...     optimizer.step()
+    ...     scheduler.step()
+    0.1
+    0.05
+    0.0
+    """
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        schedule: Rate | list[Rate],
+        *,
+        steps_per_unit: float = 1,
+        last_epoch: int = -1,
+        momentum: Rate | list[Rate] | None = None,
+        only_after_update: bool = False,
+    ):
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            raise TypeError(f"optimizer={optimizer!r}: must be a torch.optim.Optimizer")
+        groups = optimizer.param_groups
+        self.schedules = _per_group("schedule", schedule, len(groups))
+        self.momenta = None if momentum is None else _per_group("momentum", momentum, len(groups))
+        if self.momenta and not all("momentum" in g or "betas" in g for g in groups):
+            raise ValueError("momentum: this optimizer has neither momentum nor betas to schedule")
+        self.steps_per_unit = _units(steps_per_unit)
+        if isinstance(last_epoch, bool) or not isinstance(last_epoch, int) or last_epoch < -1:
+            raise ValueError(f"last_epoch={last_epoch!r}: must be -1, or the last update done")
+        self.only_after_update = bool(only_after_update)
+        self._updated = True
+        self._described = _describe(self.schedules), _describe(self.momenta)
+
+        # torch asks for `initial_lr` when a run goes on; it is not used here beyond that.
+        for group, rate in zip(groups, self.schedules, strict=True):
+            group["initial_lr"] = float(rate(0))
+        super().__init__(optimizer, last_epoch)
+        # An optimizer's state brings the rates of its day: write ours again, in any load order.
+        optimizer.register_load_state_dict_post_hook(self._rewrite)
+        if self.only_after_update:
+            self._updated = False
+            optimizer.register_step_post_hook(self._note_update)
+
+    def get_lr(self) -> list[float]:
+        """The rate of each param group at update ``last_epoch``."""
+        t = self.last_epoch
+        if self.steps_per_unit != 1:
+            t = t / self.steps_per_unit
+        if len(self.schedules) == 1:
+            return [self.schedules[0](t)]
+        return [rate(t) for rate in self.schedules]
+
+    def step(self, epoch: int | None = None) -> None:
+        """Go on to the next update's rate; call it after ``optimizer.step()``."""
+        if self.only_after_update:
+            if not self._updated:
+                return
+            self._updated = False
+        if epoch is not None:  # torch's deprecated way of jumping
+            self.last_epoch = epoch - 1
+        self._step_count += 1
+        self._check_order()
+        self.last_epoch += 1
+        self._write()
+
+    def _check_order(self) -> None:
+        if self._step_count == 2 and not getattr(self.optimizer, "_opt_called", True):
+            warnings.warn(
+                "scheduler.step() was called before optimizer.step(): the schedule's first value "
+                "is skipped. Call optimizer.step() first.",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    def _initial_step(self) -> None:
+        self._step_count = 1
+        self.last_epoch += 1
+        self._write()
+
+    def _write(self) -> None:
+        rates = self.get_lr()
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            lr = group["lr"]
+            if type(lr) is float or not isinstance(lr, torch.Tensor):
+                group["lr"] = rate
+            else:
+                lr.fill_(rate)
+        self._last_lr = rates
+        if self.momenta:
+            self._write_momenta()
+
+    def _write_momenta(self) -> None:
+        t = self.last_epoch / self.steps_per_unit
+        for group, momentum in zip(self.optimizer.param_groups, self.momenta, strict=True):
+            if "momentum" in group:
+                group["momentum"] = momentum(t)
+            else:
+                group["betas"] = (momentum(t), *group["betas"][1:])
+
+    def _rewrite(self, optimizer: torch.optim.Optimizer) -> None:
+        self._write()
+
+    def _note_update(self, *_: Any) -> None:
+        self._updated = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """The counter, and which schedule it belongs to: strings and numbers only."""
+        schedule, momentum = self._described
+        return {
+            "last_epoch": self.last_epoch,
+            "_step_count": self._step_count,
+            "steps_per_unit": self.steps_per_unit,
+            "schedule": schedule,
+            "momentum": momentum,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on where `state_dict` was saved, and write that update's rate into the optimizer.
+
+        Raises
+        ------
+        ValueError : the state was saved under another schedule, or is no ScheduleLR's.
+        """
+        here = self.state_dict()
+        missing = here.keys() - state_dict.keys()
+        if missing:
+            raise ValueError(
+                f"state_dict={state_dict!r}: must be a ScheduleLR's, and lacks {sorted(missing)}"
+            )
+        for name in ("schedule", "momentum", "steps_per_unit"):
+            if state_dict[name] != here[name]:
+                raise ValueError(
+                    f"state_dict was saved with {name}={state_dict[name]!r}, but this scheduler "
+                    f"has {here[name]!r}: build it with the same one, or begin with last_epoch="
+                )
+        self.last_epoch = state_dict["last_epoch"]
+        self._step_count = state_dict["_step_count"]
+        self._write()
+
+
+def _per_group(name: str, schedule: Any, groups: int) -> list[Rate]:
+    if isinstance(schedule, list | tuple):
+        if len(schedule) != groups:
+            raise ValueError(
+                f"{name}: must be one schedule, or one for each of the {groups} param groups, "
+                f"got {len(schedule)}"
+            )
+        schedules = list(schedule)
+    else:
+        schedules = [schedule] * groups
+    for one in schedules:
+        if not callable(one):
+            raise TypeError(f"{name}={one!r}: must be a schedule such as Cosine(50, eta_max=0.1)")
+    return schedules
+
+
+def _units(steps_per_unit: Any) -> float:
+    right = "a finite number above 0, such as len(loader)"
+    if isinstance(steps_per_unit, bool) or not isinstance(steps_per_unit, int | float):
+        raise TypeError(f"steps_per_unit={steps_per_unit!r}: must be {right}")
+    if not 0 < steps_per_unit < math.inf:
+        raise ValueError(f"steps_per_unit={steps_per_unit!r}: must be {right}")
+    return steps_per_unit
+
+
+def _describe(schedules: list[Rate] | None) -> str:
+    """One string by which a state_dict recognises its schedules."""
+    return json.dumps(
+        [
+            s.to_dict() if isinstance(s, Schedule) else getattr(s, "__qualname__", type(s).__name__)
+            for s in schedules or []
+        ]
+    )
+
+
+# -------------------------------------------------------------------------------- the audit
+
+
+class AuditError(AssertionError):
+    """A learning rate in force was not the schedule's."""
+
+
+@dataclass
+class Trace:
+    """What an audit recorded.
+
+    Attributes
+    ----------
+    rates : the learning rate in force at each update, of the first param group.
+    groups : the same for every param group: ``groups[i][k]`` is group i at update k.
+    """
+
+    groups: list[list[float]] = field(default_factory=list)
+
+    @property
+    def rates(self) -> list[float]:
+        """The rates of the first param group."""
+        return self.groups[0] if self.groups else []
+
+
+@contextlib.contextmanager
+def audit(
+    optimizer: Any,
+    schedule: Rate | list[Rate] | None = None,
+    *,
+    steps_per_unit: float = 1,
+    first_update: int = 0,
+    tolerance: float = 1e-9,
+    group: int | None = None,
+) -> Iterator[Trace]:
+    """Hold the learning rate in force at every update against a schedule, or only record it.
+
+    It reads the rate inside ``optimizer.step``, so it sees what the update uses, whoever wrote it:
+    any scheduler, any trainer, or nobody.
+
+    Parameters
+    ----------
+    optimizer : any torch optimizer, or a wrapper that keeps one in ``.optimizer`` (Accelerate).
+    schedule : what the rates should be: a schedule, any function of t, or a list of one per param
+        group. None records only.
+    steps_per_unit : optimizer updates in one unit of the schedule; ``len(loader)`` for epochs.
+    first_update : the number of the first update under the audit, for a run that goes on.
+    tolerance : largest relative difference that passes; float32 rates need about 1e-6.
+    group : audit this param group alone; None is all of them.
+
+    Yields
+    ------
+    Trace : filled while the block runs; ``trace.rates`` are the rates of the first group audited.
+
+    Raises
+    ------
+    AuditError : at the first update that differs, before it is made. It names the update, the rate
+        expected and the rate found.
+
+    Examples
+    --------
+    >>> from coslr import Cosine
+    >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    >>> with audit(optimizer, Cosine(T_max=50, eta_max=0.1)):
+    ...     for _ in range(2):
+    ...         optimizer.step()  # nobody moves the learning rate
+    Traceback (most recent call last):
+    ...
+    coslr.pytorch.AuditError: update 1: the schedule says 0.0999013, but 0.1 is in force
+    """
+    while not isinstance(optimizer, torch.optim.Optimizer):
+        if not hasattr(optimizer, "optimizer"):
+            raise TypeError(f"optimizer={optimizer!r}: must be a torch.optim.Optimizer")
+        optimizer = optimizer.optimizer
+    count = len(optimizer.param_groups)
+    if group is not None and not 0 <= group < count:
+        raise ValueError(f"group={group!r}: must be from 0 to {count - 1}, or None for all")
+    chosen = range(count) if group is None else [group]
+    expected = None if schedule is None else _per_group("schedule", schedule, len(chosen))
+    units = _units(steps_per_unit)
+    trace = Trace([[] for _ in chosen])
+
+    def read(optimizer, *_):
+        update = first_update + len(trace.rates)
+        for rates, i in zip(trace.groups, chosen, strict=True):
+            rates.append(float(optimizer.param_groups[i]["lr"]))
+        if expected is None:
+            return
+        for rates, rule, i in zip(trace.groups, expected, chosen, strict=True):
+            right = float(rule(update / units if units != 1 else update))
+            if not math.isclose(rates[-1], right, rel_tol=tolerance, abs_tol=1e-15):
+                where = f" (param group {i})" if count > 1 else ""
+                raise AuditError(
+                    f"update {update}{where}: the schedule says {right:.6g}, "
+                    f"but {rates[-1]:.6g} is in force"
+                )
+
+    hook = optimizer.register_step_pre_hook(read)
+    try:
+        yield trace
+    finally:
+        hook.remove()
