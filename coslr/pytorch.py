@@ -117,7 +117,7 @@ class ScheduleLR(LRScheduler):
         self._write()
 
     def _check_order(self) -> None:
-        if self._step_count == 2 and not getattr(self.optimizer, "_opt_called", True):
+        if self._step_count == 2 and not getattr(self.optimizer, "_opt_called", False):
             warnings.warn(
                 "scheduler.step() was called before optimizer.step(): the schedule's first value "
                 "is skipped. Call optimizer.step() first.",

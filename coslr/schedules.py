@@ -139,7 +139,7 @@ def _require(condition: bool, name: str, value: Any, right: str) -> None:
 def _duration(name: str, value: Any) -> float:
     right = "a number of updates (or epochs) above 0"
     value = _number(name, value, right)
-    _require(value > 0, name, value, right)
+    _require(value > 1e-100, name, value, right)  # dividing by less would overflow
     return value
 
 
@@ -195,7 +195,10 @@ class Schedule:
         ValueError : `t` is or holds NaN.  TypeError : `t` is no real number and no array of them.
         """
         if (type(t) is int or type(t) is float) and t == t:
-            return self._rate(t, _Scalars)
+            try:
+                return self._rate(t, _Scalars)
+            except OverflowError:  # an int beyond every float, and so beyond every end
+                return self._rate(math.copysign(1e300, t > 0 or -1), _Scalars)
         return self._general(t)
 
     def _general(self, t):
@@ -935,7 +938,7 @@ class WSD(Schedule):
         warmup = _from_zero("warmup", self.warmup, "a number of updates (or epochs) from 0")
         right = f"at most T_max - warmup = {T_max - warmup!r}"
         _require(decay + warmup <= T_max, "decay", decay, right)
-        _require(self.shape in _SHAPES, "shape", self.shape, f"one of {', '.join(_SHAPES)}")
+        _require(self.shape in list(_SHAPES), "shape", self.shape, f"one of {', '.join(_SHAPES)}")
         _normalise(self, T_max=T_max, decay=decay, **_rates(self), warmup=warmup)
 
     @property

@@ -1,0 +1,375 @@
+import io
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.optim import lr_scheduler
+
+from coslr import Constant, Cosine, CosineWarmRestarts, Linear, join, warmup
+from coslr.pytorch import AuditError, ScheduleLR, audit
+
+SCHEDULE = warmup(CosineWarmRestarts(40, 0.1, 1e-3, T_mult=1.5), 10)
+
+
+def sgd(groups=1, **kwargs):
+    parameters = [{"params": [torch.zeros(1, requires_grad=True)]} for _ in range(groups)]
+    return torch.optim.SGD(parameters, lr=1.0, **kwargs)
+
+
+def run(optimizer, scheduler, updates):
+    rates = []
+    for _ in range(updates):
+        rates.append([float(group["lr"]) for group in optimizer.param_groups])
+        optimizer.step()
+        scheduler.step()
+    return rates
+
+
+# ------------------------------------------------------------------------------- ScheduleLR
+
+
+def test_is_a_scheduler_of_torch():
+    scheduler = ScheduleLR(sgd(), SCHEDULE)
+    assert isinstance(scheduler, lr_scheduler.LRScheduler)
+    assert scheduler.get_last_lr() == [SCHEDULE(0)]
+
+
+def test_the_rate_at_every_update():
+    optimizer = sgd()
+    rates = run(optimizer, ScheduleLR(optimizer, SCHEDULE), 200)
+    assert rates == [[SCHEDULE(k)] for k in range(200)]
+
+
+def test_a_schedule_in_epochs():
+    optimizer = sgd()
+    scheduler = ScheduleLR(optimizer, Cosine(5, 0.1), steps_per_unit=20)
+    assert run(optimizer, scheduler, 120) == [[Cosine(5, 0.1)(k / 20)] for k in range(120)]
+
+
+def test_one_schedule_per_group():
+    optimizer = sgd(groups=2)
+    both = [Cosine(50, 0.1), Linear(30, 0.2)]
+    rates = run(optimizer, ScheduleLR(optimizer, both), 60)
+    assert rates == [[both[0](k), both[1](k)] for k in range(60)]
+
+
+def test_a_tensor_rate_stays_the_same_tensor():
+    optimizer = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=torch.tensor(1.0))
+    rate = optimizer.param_groups[0]["lr"]
+    scheduler = ScheduleLR(optimizer, Cosine(50, 0.1))
+    for k in range(60):
+        assert optimizer.param_groups[0]["lr"] is rate
+        assert float(rate) == pytest.approx(Cosine(50, 0.1)(k), rel=1e-6)
+        optimizer.step()
+        scheduler.step()
+
+
+def test_momentum_of_sgd_and_of_adam():
+    momentum = Linear(50, 0.95, 0.85)
+    for optimizer in (sgd(momentum=0.5), torch.optim.AdamW([torch.zeros(1)], lr=1.0)):
+        scheduler = ScheduleLR(optimizer, Cosine(50, 0.1), momentum=momentum)
+        for k in range(60):
+            group = optimizer.param_groups[0]
+            now = group["momentum"] if "momentum" in group else group["betas"][0]
+            assert now == momentum(k)
+            optimizer.step()
+            scheduler.step()
+    with pytest.raises(ValueError, match="neither momentum nor betas"):
+        ScheduleLR(torch.optim.Adagrad([torch.zeros(1)]), Cosine(50, 0.1), momentum=momentum)
+
+
+def test_counts_only_updates_that_were_made():
+    optimizer = sgd()
+    scheduler = ScheduleLR(optimizer, Cosine(50, 0.1), only_after_update=True)
+    for k in range(10):
+        for _ in range(4):  # micro-batches, or updates that GradScaler skipped
+            scheduler.step()
+            assert scheduler.get_last_lr() == [Cosine(50, 0.1)(k)]
+        optimizer.step()
+        scheduler.step()
+
+
+def test_counts_the_updates_of_a_grad_scaler():
+    weight = nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([weight], lr=1.0)
+    scheduler = ScheduleLR(optimizer, Linear(50, 0.1), only_after_update=True)
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    made = 0
+    for k in range(12):
+        optimizer.zero_grad()
+        overflow = k % 3 == 0
+        scaler.scale(weight.sum() * (float("inf") if overflow else 1.0)).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        scheduler.step()
+        made += not overflow
+        assert scheduler.last_epoch == made
+    assert made == 8
+
+
+def test_in_a_sequence_of_torch():
+    optimizer = sgd()
+    first, second = ScheduleLR(optimizer, Constant(0.3)), ScheduleLR(optimizer, Cosine(20, 0.1))
+    both = lr_scheduler.SequentialLR(optimizer, [first, second], milestones=[5])
+    expected = join([Constant(0.3), Cosine(20, 0.1)], [5])
+    with audit(optimizer, expected):
+        for _ in range(30):
+            optimizer.step()
+            both.step()
+
+
+def test_warns_where_torch_warns():
+    scheduler = ScheduleLR(sgd(), SCHEDULE)
+    with pytest.warns(UserWarning, match=r"before optimizer.step"):
+        scheduler.step()
+    optimizer = sgd()
+    scheduler = ScheduleLR(optimizer, SCHEDULE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(optimizer, scheduler, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"schedule": [SCHEDULE] * 2}, ValueError, "1 param groups, got 2"),
+        ({"schedule": 0.1}, TypeError, "schedule=0.1"),
+        ({"steps_per_unit": 0}, ValueError, "steps_per_unit=0: .* above 0"),
+        ({"steps_per_unit": "9"}, TypeError, "steps_per_unit='9'"),
+        ({"last_epoch": -2}, ValueError, "last_epoch=-2"),
+        ({"last_epoch": True}, ValueError, "last_epoch=True"),
+        ({"optimizer": nn.Linear(1, 1)}, TypeError, "torch.optim.Optimizer"),
+    ],
+)
+def test_refuses(arguments, error, message):
+    with pytest.raises(error, match=message):
+        ScheduleLR(**({"optimizer": sgd(), "schedule": SCHEDULE} | arguments))
+
+
+# ----------------------------------------------------------------------------------- resume
+
+
+def small_run():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
+    groups = [{"params": model[0].parameters()}, {"params": model[2].parameters()}]
+    optimizer = torch.optim.SGD(groups, lr=1.0, momentum=0.9)
+    return model, optimizer
+
+
+def train(model, optimizer, scheduler, updates):
+    rates = []
+    for k in updates:
+        x = torch.randn(16, 4, generator=torch.Generator().manual_seed(k))
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(x), x[:, :2]).backward()
+        rates.append([group["lr"] for group in optimizer.param_groups])
+        optimizer.step()
+        scheduler.step()
+    return rates
+
+
+TWO = [SCHEDULE, Cosine(150, 0.05)]
+
+
+@pytest.mark.parametrize("way", ["scheduler first", "optimizer first", "last_epoch alone"])
+def test_resume_at_every_update_is_exact(way):
+    model, optimizer = small_run()
+    scheduler = ScheduleLR(optimizer, TWO)
+    saved, expected = [], []
+    for k in range(200):
+        file = io.BytesIO()
+        torch.save([model.state_dict(), optimizer.state_dict(), scheduler.state_dict()], file)
+        saved.append(file)
+        expected += train(model, optimizer, scheduler, [k])
+    for k, file in enumerate(saved):
+        file.seek(0)
+        weights, moments, counter = torch.load(file, weights_only=True)
+        again, optimizer = small_run()
+        again.load_state_dict(weights)
+        if way == "last_epoch alone":
+            optimizer.load_state_dict(moments)
+            scheduler = ScheduleLR(optimizer, TWO, last_epoch=k - 1)
+        else:
+            scheduler = ScheduleLR(optimizer, TWO)
+            if way == "optimizer first":
+                optimizer.load_state_dict(moments)
+                scheduler.load_state_dict(counter)
+            else:
+                scheduler.load_state_dict(counter)
+                optimizer.load_state_dict(moments)
+        # To the end from every tenth; ten updates from the others, to be quick.
+        end = 200 if k % 20 == 0 else min(k + 10, 200)
+        assert train(again, optimizer, scheduler, range(k, end)) == expected[k:end]
+        if end == 200:
+            for a, b in zip(again.parameters(), model.parameters(), strict=True):
+                assert torch.equal(a, b)
+
+
+def test_a_state_is_plain_and_refused_by_another_schedule():
+    state = ScheduleLR(sgd(), SCHEDULE).state_dict()
+    assert {type(value) for value in state.values()} <= {int, float, str}
+    with pytest.raises(ValueError, match="saved with schedule="):
+        ScheduleLR(sgd(), Cosine(50, 0.1)).load_state_dict(state)
+    with pytest.raises(ValueError, match="saved with steps_per_unit=1"):
+        ScheduleLR(sgd(), SCHEDULE, steps_per_unit=2).load_state_dict(state)
+    of_torch = lr_scheduler.CosineAnnealingLR(sgd(), 50).state_dict()
+    with pytest.raises(ValueError, match="must be a ScheduleLR's"):
+        ScheduleLR(sgd(), SCHEDULE).load_state_dict(of_torch)
+
+
+# ------------------------------------------------------------------------------------ audit
+
+
+def loop(optimizer, scheduler, updates):
+    for _ in range(updates):
+        optimizer.step()
+        scheduler.step()
+
+
+def test_audit_passes_what_is_right_and_records_it():
+    optimizer = sgd()
+    scheduler = ScheduleLR(optimizer, SCHEDULE)
+    with audit(optimizer, SCHEDULE) as trace:
+        loop(optimizer, scheduler, 100)
+    assert trace.rates == [SCHEDULE(k) for k in range(100)]
+    loop(optimizer, scheduler, 5)
+    assert len(trace.rates) == 100  # the hook is gone
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda o: lr_scheduler.CosineAnnealingLR(o, 50, 1e-3),
+        lambda o: lr_scheduler.SequentialLR(
+            o,
+            [lr_scheduler.ConstantLR(o, 1.0), lr_scheduler.CosineAnnealingLR(o, 50, 1e-3)],
+            [0],
+        ),
+        lambda o: lr_scheduler.LambdaLR(o, Cosine(50, 1.0, 1e-3)),
+    ],
+)
+def test_audit_of_torch_s_schedulers(make):
+    optimizer = sgd()
+    scheduler = make(optimizer)
+    with audit(optimizer, Cosine(50, 1.0, 1e-3), tolerance=1e-6):
+        loop(optimizer, scheduler, 50)
+
+
+def nobody_steps(optimizer, scheduler):
+    loop(optimizer, ScheduleLR(sgd(), SCHEDULE), 60)
+
+
+def steps_first(optimizer, scheduler):
+    for _ in range(60):
+        scheduler.step()
+        optimizer.step()
+
+
+def plotted_first(optimizer, scheduler):
+    for _ in range(3):
+        scheduler.step()
+    loop(optimizer, scheduler, 60)
+
+
+def touched_once(optimizer, scheduler):
+    loop(optimizer, scheduler, 30)
+    optimizer.param_groups[0]["lr"] *= 1 + 1e-6
+    loop(optimizer, scheduler, 30)
+
+
+def climbs_after_the_end(optimizer, scheduler):
+    scheduler = lr_scheduler.CosineAnnealingLR(optimizer, 50, 1e-3)
+    loop(optimizer, scheduler, 60)
+
+
+def other_units(optimizer, scheduler):
+    loop(optimizer, ScheduleLR(optimizer, Cosine(50, 0.1, 1e-3), steps_per_unit=2), 60)
+
+
+@pytest.mark.filterwarnings("ignore:scheduler.step")
+@pytest.mark.parametrize(
+    ("bug", "update"),
+    [
+        (nobody_steps, 1),
+        (steps_first, 0),
+        (plotted_first, 0),
+        (touched_once, 30),
+        (climbs_after_the_end, 51),
+        (other_units, 1),
+    ],
+)
+def test_audit_names_the_first_wrong_update(bug, update):
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    schedule = Cosine(50, 0.1, 1e-3)
+    scheduler = ScheduleLR(optimizer, schedule)
+    with (
+        pytest.raises(AuditError, match=rf"^update {update}: the schedule says .* is in force$"),
+        audit(optimizer, schedule),
+    ):
+        bug(optimizer, scheduler)
+
+
+def test_audit_stops_before_the_wrong_update_is_made():
+    weight = torch.ones(1, requires_grad=True)
+    optimizer = torch.optim.SGD([weight], lr=5.0)
+    weight.sum().backward()
+    with pytest.raises(AuditError, match="update 0"), audit(optimizer, Constant(0.1)):
+        optimizer.step()
+    assert weight.item() == 1.0
+
+
+def test_audit_of_all_groups_or_of_one():
+    both = [Cosine(50, 0.1), Linear(30, 0.2)]
+    optimizer = sgd(groups=2)
+    scheduler = ScheduleLR(optimizer, both)
+    with audit(optimizer, both) as trace, audit(optimizer, both[1], group=1) as second:
+        loop(optimizer, scheduler, 40)
+    assert trace.groups == [[f(k) for k in range(40)] for f in both]
+    assert second.rates == trace.groups[1]
+    with (
+        pytest.raises(AuditError, match="param group 1"),
+        audit(optimizer, Cosine(50, 0.1), first_update=40),
+    ):
+        loop(optimizer, scheduler, 1)
+    with pytest.raises(ValueError, match="group=2"), audit(optimizer, group=2):
+        pass
+
+
+def test_audit_in_epochs_and_of_a_run_that_goes_on():
+    optimizer = sgd()
+    scheduler = ScheduleLR(optimizer, Cosine(5, 0.1), steps_per_unit=20)
+    with audit(optimizer, Cosine(5, 0.1), steps_per_unit=20):
+        loop(optimizer, scheduler, 60)
+    with audit(optimizer, Cosine(5, 0.1), steps_per_unit=20, first_update=60):
+        loop(optimizer, scheduler, 60)
+
+
+def test_audit_only_records_without_a_schedule():
+    optimizer = sgd()
+    with audit(optimizer) as trace:
+        loop(optimizer, lr_scheduler.StepLR(optimizer, 2), 5)
+    assert np.allclose(trace.rates, [1, 1, 0.1, 0.1, 0.01])
+
+
+def test_audit_unwraps_and_refuses():
+    class Wrapper:
+        optimizer = sgd()
+
+        def step(self):
+            self.optimizer.step()
+
+    with audit(Wrapper()) as trace:
+        Wrapper().step()
+    assert trace.rates == [1.0]
+    with pytest.raises(TypeError, match=r"must be a torch.optim.Optimizer"), audit(nn.Linear(1, 1)):
+        pass
+
+
+def test_the_hook_goes_when_the_block_fails():
+    optimizer = sgd()
+    with pytest.raises(KeyError), audit(optimizer, Constant(7.0)):
+        raise KeyError
+    optimizer.step()
