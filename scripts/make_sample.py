@@ -1,0 +1,37 @@
+"""Make coslr/samples/fashion_mnist_sample.npz from the full set, the same bytes each time.
+
+    python scripts/make_sample.py [FOLDER]
+
+FOLDER is anything that `coslr.data.fashion_mnist(full=True, folder=FOLDER)` takes; left out, the
+set is downloaded. Prints the SHA-256 of the sample, which coslr/data.py pins as SAMPLE_SHA256.
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from coslr.data import SAMPLE, balanced, cache_folder, read_full
+
+N_TRAIN, N_TEST, CLASSES = 10_000, 2_000, 10
+
+
+def main() -> None:
+    """Write the sample and print its checksum."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else cache_folder()
+    x_train, y_train, x_test, y_test = read_full(folder)
+    train = balanced(y_train, N_TRAIN, CLASSES)
+    test = balanced(y_test, N_TEST, CLASSES)
+    np.savez_compressed(  # its zip entries carry no date, so equal images make equal bytes
+        SAMPLE,
+        x_train=x_train[train].numpy(),
+        y_train=y_train[train].to(dtype=x_train.dtype).numpy(),
+        x_test=x_test[test].numpy(),
+        y_test=y_test[test].to(dtype=x_test.dtype).numpy(),
+    )
+    print(hashlib.sha256(SAMPLE.read_bytes()).hexdigest())
+
+
+if __name__ == "__main__":
+    main()
