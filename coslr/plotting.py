@@ -1,0 +1,220 @@
+"""The figures of the notebooks: one look, lines told apart by style as well as colour, alt text.
+
+A figure is drawn on axes from `axes`, and put on the page by `show`, which does not let one go
+without a description for readers who cannot see it. `sliders` redraws a figure as they move.
+"""
+
+import html
+import io
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from typing import Any
+
+import ipywidgets
+import numpy as np
+from cycler import cycler
+from IPython.display import display
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+# Okabe & Ito's palette ("Color Universal Design", 2008), which colour-blind readers can tell apart;
+# its yellow, too pale for a line on white, is left out.
+COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9"]
+DASHES = ["-", "--", "-.", ":", (0, (7, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (9, 4))]
+
+STYLE = {
+    "axes.prop_cycle": cycler(color=COLORS, linestyle=DASHES),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.grid": True,
+    "axes.titlelocation": "left",
+    "grid.color": "#dddddd",
+    "figure.constrained_layout.use": True,
+    "legend.frameon": False,
+    "legend.handlelength": 3.5,  # long enough to see the dashes
+    "lines.linewidth": 2,
+    "font.size": 11,
+}
+DPI = 144  # sharp on the usual screens; the page shows it at 96 dots to the inch
+
+
+def axes(
+    x: str, y: str, title: str = "", *, columns: int = 1, width: float = 8, height: float = 3.6
+) -> Any:
+    """Axes of a new figure in the course's style: one, or an array of `columns` side by side.
+
+    Parameters
+    ----------
+    x, y : what the axes show, with units: "update", "learning rate", "test accuracy (%)".
+    title : what the reader should see, in one line.
+    columns : panels side by side; they share the y axis.
+    width, height : of the whole figure, in inches.
+
+    Raises
+    ------
+    ValueError : an axis without a name.
+
+    Examples
+    --------
+    >>> ax = axes("update", "learning rate", "A cosine")
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('update', 'learning rate')
+    """
+    for name, label in (("x", x), ("y", y)):
+        if not label.strip():
+            raise ValueError(f"{name}={label!r}: must say what the axis shows, and its unit")
+    with rc_context(STYLE):
+        # Not pyplot: it would keep every figure alive, and show it a second time in a notebook.
+        figure = Figure(figsize=(width, height))
+        FigureCanvasAgg(figure)
+        panels = figure.subplots(1, columns, sharey=True, squeeze=False)[0]
+        for ax in panels:
+            ax.set_xlabel(x)
+        panels[0].set_ylabel(y)
+        if columns == 1:
+            panels[0].set_title(title)
+        else:
+            figure.suptitle(title, x=0.01, ha="left")
+    return panels[0] if columns == 1 else panels
+
+
+def curves(ax: Axes, schedules: Mapping[str, Callable], updates: float, points: int = 1001) -> Axes:
+    """Draw each schedule from t = 0 to `updates`, and a legend of their names.
+
+    Parameters
+    ----------
+    ax : from `axes`.
+    schedules : name -> schedule, called with an array of t.
+    updates : the right end, in the schedules' unit.
+    points : where they are computed; steps stay steep and restarts sharp with 1,001.
+
+    Examples
+    --------
+    >>> from coslr import Cosine
+    >>> ax = curves(axes("update", "learning rate"), {"cosine": Cosine(50, 0.1)}, updates=50)
+    >>> ax.lines[0].get_label()
+    'cosine'
+    """
+    t = np.linspace(0, updates, points)
+    # Continues where earlier lines on these axes stopped, so that two calls share no style.
+    styles = cycle(zip(COLORS, DASHES, strict=True))
+    for _ in range(len(ax.lines) % len(COLORS)):
+        next(styles)
+    for (name, schedule), (color, dashes) in zip(schedules.items(), styles, strict=False):
+        ax.plot(t, schedule(t), color=color, linestyle=dashes, linewidth=2, label=name)
+    ax.set_ylim(bottom=0)
+    ax.legend()
+    return ax
+
+
+def pictures(images: Any, titles: Sequence[str], height: float = 1.6) -> Figure:
+    """A row of grey images, each under its title; to be put on the page by `show`.
+
+    Parameters
+    ----------
+    images : (n, 1, size, size) or (n, size, size), any range of values.
+    titles : n of them.
+
+    Examples
+    --------
+    >>> figure = pictures(np.zeros((2, 14, 14)), ["first", "second"])
+    >>> [ax.get_title() for ax in figure.axes]
+    ['first', 'second']
+    """
+    images = np.asarray(images).reshape(len(images), *np.shape(images)[-2:])
+    with rc_context(STYLE):
+        figure = Figure(figsize=(height * len(images) * 0.85, height))
+        FigureCanvasAgg(figure)
+        panels = figure.subplots(1, len(images), squeeze=False)[0]
+        for ax, image, title in zip(panels, images, titles, strict=True):
+            ax.imshow(image, cmap="gray_r")
+            ax.set_title(title, fontsize=9, loc="center")
+            ax.axis("off")
+    return figure
+
+
+def show(drawn: Figure | Axes | np.ndarray, alt: str) -> None:
+    """Put a figure on the page, with a text that says what it shows.
+
+    Parameters
+    ----------
+    drawn : a figure, or axes of it.
+    alt : what a reader who cannot see it must know: the lines, where they go, what differs.
+
+    Raises
+    ------
+    ValueError : `alt` is shorter than 20 characters.
+
+    Examples
+    --------
+    >>> show(axes("update", "learning rate"), "Empty axes: learning rate against updates.")
+    Figure: Empty axes: learning rate against updates.
+    """
+    display(_Shown(_image(drawn, alt), f"Figure: {alt}"))
+
+
+def sliders(draw: Callable[..., tuple[Any, str]], **controls: ipywidgets.Widget) -> ipywidgets.VBox:
+    """Sliders over a figure, which is drawn anew whenever one of them moves.
+
+    Parameters
+    ----------
+    draw : called with each slider's value under its name; returns the figure, or axes of it, and
+        its alt text. Its errors are raised here, and where a slider is set.
+    controls : name -> slider.
+
+    Examples
+    --------
+    >>> def draw(T_max):
+    ...     ax = curves(axes("update", "learning rate"), {"line": lambda t: 0 * t}, T_max)
+    ...     return ax, f"A line at zero, {T_max} updates long."
+    >>> box = sliders(draw, T_max=ipywidgets.IntSlider(50, 1, 100))
+    >>> box.children[0].value = 75
+    >>> box.children[-1].value[:45]
+    '<img alt="A line at zero, 75 updates long." w'
+    """
+    picture = ipywidgets.HTML()
+
+    def redraw(_: Any = None) -> None:
+        picture.value = _image(*draw(**{name: c.value for name, c in controls.items()}))
+
+    for name, control in controls.items():
+        control.description = control.description or name
+        control.style.description_width = "8em"
+        control.layout.width = "32em"
+        control.observe(redraw, "value")
+    redraw()
+    return ipywidgets.VBox([*controls.values(), picture])
+
+
+def _image(drawn: Figure | Axes | np.ndarray, alt: str) -> str:
+    """The figure as an HTML image with its alt text: notebooks keep none for plain images."""
+    if len(alt.strip()) < 20:
+        raise ValueError(f"alt={alt!r}: must say what the figure shows, in a sentence or two")
+    figure = drawn if isinstance(drawn, Figure) else np.ravel(drawn)[0].figure
+    png = io.BytesIO()
+    with rc_context(STYLE):
+        figure.savefig(png, format="png", dpi=DPI, facecolor="white")
+    width = round(figure.get_size_inches()[0] * 96)
+    return (
+        f'<img alt="{html.escape(" ".join(alt.split()))}" width="{width}" '
+        'style="max-width: 100%; height: auto" '
+        f'src="data:image/png;base64,{b64encode(png.getvalue()).decode()}">'
+    )
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """An image for a page, and its description where there are only letters."""
+
+    page: str
+    words: str
+
+    def _repr_html_(self) -> str:
+        return self.page
+
+    def __repr__(self) -> str:
+        return self.words
