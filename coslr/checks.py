@@ -5,7 +5,7 @@ and looks which of them the answer makes. An answer of None or `...` is not atte
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,23 +47,69 @@ NOT_YET = Verdict(None, "Put your answer in place of the dots, and run the cell 
 
 
 def _check_number(answer: Any, expected: float, hints: Mapping[str, float], digits: int) -> Verdict:
-    """Right to so many significant digits; `hints` maps what went wrong -> the number it gives."""
+    """Right to one unit of so many significant digits; `hints`: mistake -> the number it gives."""
     if _untouched(answer):
         return NOT_YET
     try:
-        value = float(answer)
-    except (TypeError, ValueError):
+        value = _floats(answer)
+    except Exception:
+        value = np.array(math.nan)
+    if value.shape != () or np.isnan(value):
         return _wrong(f"The answer must be a number, not {answer!r}.")
+    value = float(value)
 
     def near(number: float) -> bool:
-        return math.isclose(value, number, rel_tol=0.5 * 10.0 ** (1 - digits))
+        unit = 10.0 ** (math.floor(math.log10(number)) + 1 - digits)
+        return abs(value - number) <= unit
 
     if near(expected):
         return _right()
     for hint, number in hints.items():
         if near(number):
             return _wrong(hint)
+    if math.isclose(value, expected, rel_tol=0.01):
+        return _wrong(f"{value:.6g} is close, but not right to {digits} digits.")
     return _wrong(f"{value:.6g} is too {'small' if value < expected else 'large'}.")
+
+
+def _floats(answer: Any) -> np.ndarray:
+    """`answer` as floats; numpy would take the text "0.9" for a number, and learners would too."""
+    array = np.asarray(answer)
+    if array.dtype.kind in "USbc":
+        raise TypeError(f"{answer!r} is not made of real numbers")
+    return array.astype(float)
+
+
+def _values(answer: Callable, arguments: Sequence[tuple]) -> np.ndarray | Verdict:
+    """What the function `answer` gives for each of `arguments`, or a verdict where it cannot."""
+    if _untouched(answer):
+        return NOT_YET
+    if not callable(answer):
+        return _wrong(f"The answer must be a function, not {answer!r}.")
+    try:
+        found = [answer(*one) for one in arguments]
+        if _untouched(*found):
+            return NOT_YET
+        found = _floats(found)
+    except Exception as error:
+        return _fails(error)
+    if found.shape != (len(arguments),):
+        return _wrong("Called once, it must return one number.")
+    return found
+
+
+def _fails(error: Exception) -> Verdict:
+    return _wrong(f"It fails: {type(error).__name__}: {error}")
+
+
+def _first_difference(found: np.ndarray, right: np.ndarray) -> int | None:
+    """Where two rows of rates first differ; None where they do not. NaN always differs."""
+    differ = ~np.isclose(found, right, rtol=1e-9, atol=1e-12)
+    return int(np.argmax(differ)) if differ.any() else None
+
+
+def _same(found: np.ndarray, right: np.ndarray) -> bool:
+    return _first_difference(found, right) is None
 
 
 # ---------------------------------------------------------------------- 00_start_here
@@ -97,9 +143,12 @@ def own_run(
     if not isinstance(schedule, Cosine):
         return _wrong(f"The answer must be a Cosine(T_max=..., eta_max=...), not {schedule!r}.")
     total = epochs * updates
-    if schedule == Cosine(total, eta_max, eta_min):
-        return _right(f"It reaches {eta_min:g} as update {total} would begin, the run's end.")
     T_max = schedule.T_max
+    if T_max == total:
+        for name, value in (("eta_max", eta_max), ("eta_min", eta_min)):
+            if not math.isclose(getattr(schedule, name), value, rel_tol=1e-9):
+                return _wrong(f"{name} is {getattr(schedule, name):g}, and should be {value:g}.")
+        return _right(f"It reaches {eta_min:g} as update {total} would begin, the run's end.")
     if T_max == epochs:
         return _wrong(
             f"T_max={T_max} is in epochs, but the schedule is asked at every update: multiply."
@@ -110,17 +159,10 @@ def own_run(
         return _wrong(
             f"The last update has t = {total - 1}; T_max is the end of the run, one more."
         )
-    if T_max != total:
-        return _wrong(f"T_max={T_max}: how many updates has the whole run?")
-    for name, value in (("eta_max", eta_max), ("eta_min", eta_min)):
-        if getattr(schedule, name) != value:
-            return _wrong(f"{name} is {getattr(schedule, name):g}, and should be {value:g}.")
-    return _wrong(f"{schedule!r} is not the schedule asked for.")
+    return _wrong(f"T_max={T_max}: how many updates has the whole run?")
 
 
 # ---------------------------------------------------------------------- 01_the_formula
-
-_ANGLES = "The cosine takes an angle in radians: half a turn is π, not 180."
 
 
 def formula(answer: Callable[[float, float, float, float], float]) -> Verdict:
@@ -129,52 +171,52 @@ def formula(answer: Callable[[float, float, float, float], float]) -> Verdict:
     >>> formula(lambda t, T_max, eta_max, eta_min: eta_max + (eta_min - eta_max) * t / T_max)
     ✗ Not yet. That is a straight line from eta_max to eta_min: where is the cosine?
     """
-    if _untouched(answer):
-        return NOT_YET
     T, peak, floor = 10, 0.4, 0.1
-    try:
-        found = [answer(t, T, peak, floor) for t in range(T + 1)]
-        if _untouched(*found):
-            return NOT_YET
-        found = np.array(found, dtype=float)
-    except Exception as error:
-        return _wrong(f"It fails: {type(error).__name__}: {error}")
     t = np.arange(T + 1)
+    found = _values(answer, [(one, T, peak, floor) for one in t.tolist()])
+    if isinstance(found, Verdict):
+        return found
     right = cosine(t, T, peak, floor)
+    if _same(found, right):
+        gap = abs(found - right).max()
+        return _right(
+            f"It differs from coslr.cosine by at most {gap:.0e}." if gap else "To the bit."
+        )
+
+    def wave(angle: np.ndarray) -> np.ndarray:
+        return floor + (peak - floor) * (1 + np.cos(angle)) / 2
+
+    angle = np.pi * t / T
     impostors = {
         "That is a straight line from eta_max to eta_min: where is the cosine?": peak
         + (floor - peak) * t / T,
         "The floor is missing: at t = T_max the rate must be eta_min.": cosine(t, T, peak),
-        "It begins one update late or early: at t = 0 the rate must be eta_max.": cosine(
-            t + 1, T, peak, floor
+        "The cosine spans eta_max - eta_min, as it must, but eta_min is not added to it.": right
+        - floor,
+        "The floor is added twice: the cosine must span eta_max - eta_min.": floor
+        + cosine(t, T, peak),
+        "It begins one update too far: at t = 0 the rate must be eta_max.": wave(
+            np.pi * (t + 1) / T
         ),
-        "It ends one update early: at t = T_max the angle must be π.": cosine(
-            t, T - 1, peak, floor
-        ),
-        "It ends one update late: at t = T_max the angle must be π.": cosine(t, T + 1, peak, floor),
+        "It begins one update late: at t = 0 the angle must be 0.": wave(np.pi * (t - 1) / T),
+        "It ends one update early: at t = T_max the angle must be π.": wave(np.pi * t / (T - 1)),
+        "It ends one update late: at t = T_max the angle must be π.": wave(np.pi * t / (T + 1)),
         "It rises: check the sign of the cosine, or which of eta_max and eta_min is which.": floor
         + peak
         - right,
-        "The factor 1/2 is missing: 1 + cos goes from 2 to 0.": floor
-        + (peak - floor) * (1 + np.cos(np.pi * t / T)),
-        "The 1 in 1 + cos is missing: cos alone goes below zero.": floor
-        + (peak - floor) * np.cos(np.pi * t / T) / 2,
-        "The angle must go to π: this one goes to 1.": floor
-        + (peak - floor) * (1 + np.cos(t / T)) / 2,
-        "The angle must go to π: this one goes to 2π, down and up again.": floor
-        + (peak - floor) * (1 + np.cos(2 * np.pi * t / T)) / 2,
-        _ANGLES: floor + (peak - floor) * (1 + np.cos(180 * t / T)) / 2,
-        "The floor is added twice: the cosine must span eta_max - eta_min.": floor
-        + peak * (1 + np.cos(np.pi * t / T)) / 2,
+        "The factor 1/2 is missing: 1 + cos goes from 2 to 0.": 2 * right - floor,
+        "The 1 in 1 + cos is missing: cos alone goes below zero.": right - (peak - floor) / 2,
+        "The angle must go to π: this one goes to 1.": wave(t / T),
+        "The angle must go to π: this one goes to 2π, down and up again.": wave(2 * angle),
+        "That is a quarter of the wave: the rate is steepest at its end.": floor
+        + (peak - floor) * np.cos(angle / 2),
+        "The cosine takes an angle in radians: half a turn is π, not 180.": wave(180 * t / T),
     }
-    if found.shape != right.shape:
-        return _wrong("For one t it must return one number.")
-    if np.allclose(found, right, rtol=1e-9, atol=0):
-        return _right(f"It differs from coslr.cosine by at most {abs(found - right).max():.0e}.")
     for hint, wrong in impostors.items():
-        if np.allclose(found, wrong, rtol=1e-9, atol=1e-12):
+        # Not at t = T_max, where a mistake looks different in a formula that holds its last value.
+        if _same(found[:-1], wrong[:-1]):
             return _wrong(hint)
-    worst = int(np.argmax(~np.isclose(found, right, rtol=1e-9, atol=0)))
+    worst = _first_difference(found, right)
     return _wrong(
         f"For t={worst}, T_max={T}, eta_max={peak}, eta_min={floor} it gives {found[worst]:.6g}, "
         f"and the formula {right[worst]:.6g}."
@@ -187,35 +229,31 @@ def inverse(answer: Callable[[float], float]) -> Verdict:
     >>> inverse(lambda q: 1 - q)
     ✗ Not yet. That is the inverse of a straight line.
     """
-    if _untouched(answer):
-        return NOT_YET
     q = np.array([1.0, 0.9, 0.6, 0.5, 0.25, 0.1, 0.0])
-    try:
-        found = [answer(float(one)) for one in q]
-        if _untouched(*found):
-            return NOT_YET
-        found = np.array(found, dtype=float)
-    except Exception as error:
-        return _wrong(f"It fails: {type(error).__name__}: {error}")
+    found = _values(answer, [(one,) for one in q.tolist()])
+    if isinstance(found, Verdict):
+        return found
     right = np.arccos(2 * q - 1) / np.pi
     impostors = {
         "That is the inverse of a straight line.": 1 - q,
         "It answers for a curve that rises: q = 1 is the start, share 0.": 1 - right,
         "That is an angle: divide it by π to have a share of the run.": np.pi * right,
+        "That is an angle in degrees: a share of the run is from 0 to 1.": 180 * right,
         "Solve q = (1 + cos πs)/2 for cos πs first: it is 2q - 1.": np.arccos(q) / np.pi,
+        "In the form cos²(πs/2) the square root of q is missing.": 2 * np.arccos(q) / np.pi,
+        "That is the rate at share q; the share at rate q was asked.": cosine(q, 1, 1.0),
     }
-    if found.shape != right.shape:
-        return _wrong("For one q it must return one number.")
     if np.allclose(found, right, atol=1e-7):
         return _right()
     for hint, wrong in impostors.items():
         if np.allclose(found, wrong, atol=1e-7):
             return _wrong(hint)
     worst = int(np.argmax(~np.isclose(found, right, atol=1e-7)))
-    return _wrong(
-        f"For q={q[worst]:g} it gives {found[worst]:.4g}, where the cosine is at "
-        f"{cosine(found[worst], 1, 1.0):.4g} of its peak."
-    )
+    message = f"For q={q[worst]:g} it gives {found[worst]:.4g}"
+    if not 0 <= found[worst] <= 1:
+        return _wrong(f"{message}, which is no share of the run: they go from 0 to 1.")
+    at = cosine(found[worst], 1, 1.0)
+    return _wrong(f"{message}, where the cosine is at {at:.4g} of its peak.")
 
 
 def area(answer: float) -> Verdict:
@@ -232,6 +270,8 @@ def area(answer: float) -> Verdict:
         "That is the sum over 51 rates: the last, the floor, belongs to no epoch.": rates.sum(),
         "That leaves the first rate out: epoch 1 trains at the peak.": rates[1:].sum(),
         "That is 50 times the peak: a constant rate.": EPOCHS * ETA_MAX,
+        "That is the sum for a floor of 0: it is 0.0001 here.": ETA_MAX * (EPOCHS + 1) / 2,
+        "That is the mean of the rates; the sum is 50 times as much.": rates[:-1].mean(),
     }
     return _check_number(answer, rates[:-1].sum(), hints, digits=6)
 
@@ -268,11 +308,12 @@ def print_line(answer: Callable[[Any, Any, int], list[float]]) -> Verdict:
     try:
         with audit(optimizer) as trace:
             reported = answer(optimizer, scheduler, EPOCHS)
-        if _untouched(reported):
+        rates = reported if isinstance(reported, list | tuple) else [reported]
+        if _untouched(*rates):
             return NOT_YET
-        reported = np.array(reported, dtype=float)
+        reported = _floats(reported)
     except Exception as error:
-        return _wrong(f"It fails: {type(error).__name__}: {error}")
+        return _fails(error)
     used = np.array(trace.rates)
     expected = cosine(np.arange(EPOCHS), EPOCHS, ETA_MAX, ETA_MIN)
     if len(used) != EPOCHS:
@@ -281,18 +322,19 @@ def print_line(answer: Callable[[Any, Any, int], list[float]]) -> Verdict:
         )
     if reported.shape != used.shape:
         return _wrong(f"It must return {EPOCHS} rates, one per epoch; it returns {reported.size}.")
-    if not np.allclose(used, expected, rtol=1e-9):
+    changed = _first_difference(used, expected)
+    if changed is not None:
         return _wrong(
-            f"The training itself changed: epoch {np.argmax(~np.isclose(used, expected)) + 1} no "
-            "longer trains at the cosine's rate. Only the report should."
+            f"The training itself changed: epoch {changed + 1} no longer trains at the cosine's "
+            "rate. Only the report should."
         )
-    if np.allclose(reported, used, rtol=1e-12):
+    epoch = _first_difference(reported, used)
+    if epoch is None:
         return _right("What is reported is what was used.")
-    if np.allclose(reported[:-1], used[1:], rtol=1e-12):
+    if _same(reported[:-1], used[1:]):
         return _wrong(
             "It still reports the rate of the epoch to come: read it before scheduler.step()."
         )
-    epoch = int(np.argmax(~np.isclose(reported, used, rtol=1e-12)))
     return _wrong(
         f"For epoch {epoch + 1} it reports {reported[epoch]:.6g}, but {used[epoch]:.6g} was used."
     )
@@ -317,21 +359,32 @@ def per_update(
                 optimizer.step()
                 scheduler.step()
     except Exception as error:
-        return _wrong(f"It fails: {type(error).__name__}: {error}")
+        return _fails(error)
     used = np.array(trace.rates)
-    right = cosine(np.arange(len(used)), len(used), ETA_MAX, ETA_MIN)
-    if np.allclose(used, right, rtol=1e-9):
+    t, total = np.arange(len(used)), len(used)
+    right = cosine(t, total, ETA_MAX, ETA_MIN)
+    update = _first_difference(used, right)
+    if update is None:
         return _right(f"The last update trains at {used[-1]:.6g}.")
-    if np.allclose(used, ETA_MAX):
+    if _same(used, np.full(total, ETA_MAX)):
         return _wrong("The rate never moves: is the scheduler bound to this optimizer?")
-    if np.isclose(used[epochs], ETA_MIN, rtol=1e-6):
+
+    def at_floor(k: int) -> bool:
+        return k < total and math.isclose(used[k], ETA_MIN, rel_tol=1e-6)
+
+    if at_floor(updates):
+        return _wrong(f"The floor is reached after one epoch, {updates} updates.")
+    if at_floor(epochs):
         return _wrong(
             f"T_max={epochs} counts epochs, but the scheduler steps at every update: "
-            f"the floor is there after {epochs} of the {len(used)} updates."
+            f"the floor is there after {epochs} of the {total} updates."
         )
-    if np.isclose(used[updates], ETA_MIN, rtol=1e-6):
-        return _wrong(f"The floor is reached after one epoch, {updates} updates.")
-    update = int(np.argmax(~np.isclose(used, right, rtol=1e-9)))
+    if _same(used, cosine(t, total, ETA_MAX)):
+        return _wrong(f"The floor is 0, and should be {ETA_MIN:g}.")
+    if _same(used, cosine(t, total - 1, ETA_MAX, ETA_MIN)):
+        return _wrong(f"It ends one update early: the last has t = {total - 1}, T_max is {total}.")
+    if _same(used, cosine(t // updates, epochs, ETA_MAX, ETA_MIN)):
+        return _wrong("It moves once an epoch, a staircase: it should move at every update.")
     return _wrong(
         f"Update {update} trains at {used[update]:.6g}, and the cosine says {right[update]:.6g}."
     )

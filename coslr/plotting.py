@@ -9,7 +9,6 @@ import io
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
 from typing import Any
 
 import ipywidgets
@@ -27,7 +26,8 @@ COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56
 DASHES = ["-", "--", "-.", ":", (0, (7, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (9, 4))]
 
 STYLE = {
-    "axes.prop_cycle": cycler(color=COLORS, linestyle=DASHES),
+    # The width too: a cycle belongs to its axes, the other settings only to the moment of drawing.
+    "axes.prop_cycle": cycler(color=COLORS, linestyle=DASHES, linewidth=[2] * len(COLORS)),
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.grid": True,
@@ -36,7 +36,6 @@ STYLE = {
     "figure.constrained_layout.use": True,
     "legend.frameon": False,
     "legend.handlelength": 3.5,  # long enough to see the dashes
-    "lines.linewidth": 2,
     "font.size": 11,
 }
 DPI = 144  # sharp on the usual screens; the page shows it at 96 dots to the inch
@@ -100,14 +99,29 @@ def curves(ax: Axes, schedules: Mapping[str, Callable], updates: float, points: 
     'cosine'
     """
     t = np.linspace(0, updates, points)
-    # Continues where earlier lines on these axes stopped, so that two calls share no style.
-    styles = cycle(zip(COLORS, DASHES, strict=True))
-    for _ in range(len(ax.lines) % len(COLORS)):
-        next(styles)
-    for (name, schedule), (color, dashes) in zip(schedules.items(), styles, strict=False):
-        ax.plot(t, schedule(t), color=color, linestyle=dashes, linewidth=2, label=name)
+    for name, schedule in schedules.items():
+        ax.plot(t, schedule(t), label=name)  # in the style that is next on these axes
     ax.set_ylim(bottom=0)
-    ax.legend()
+    return legend(ax)
+
+
+def legend(ax: Axes, **where: Any) -> Axes:
+    """A legend in the course's style, beside the axes, where it hides no line.
+
+    Parameters
+    ----------
+    ax : from `axes`; its lines have labels.
+    where : what matplotlib's `Axes.legend` takes, to put it elsewhere.
+
+    Examples
+    --------
+    >>> ax = axes("update", "learning rate")
+    >>> line = ax.plot([0, 1], [1, 0], label="falling")
+    >>> [text.get_text() for text in legend(ax, loc="upper right").get_legend().get_texts()]
+    ['falling']
+    """
+    with rc_context(STYLE):
+        ax.legend(**(where or {"loc": "center left", "bbox_to_anchor": (1, 0.5)}))
     return ax
 
 

@@ -1,0 +1,267 @@
+"""What a study shows: each schedule at its own best peak, paired differences, and the sentence.
+
+The functions read the table of a `coslr.studies.Study`: columns name, eta_max, seed, status, and
+the measures. A verdict is made in two steps that do not share data. The peak is chosen on the
+validation images; the difference is measured on the test images, seed by seed, because the runs of
+one seed share their initial weights and the order of their images.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+# Peaks further apart than this leave room for a better one between them.
+FINE_GRID = 1.5
+
+
+def best_rates(table: pd.DataFrame, by: str = "validation_accuracy") -> pd.DataFrame:
+    """Each schedule's best peak, by the mean over seeds.
+
+    Parameters
+    ----------
+    table : of a study.
+    by : the measure that chooses; accuracies should be high, losses low.
+
+    Returns
+    -------
+    One row per name: `eta_max`; `mean` of the measure; `n` seeds; and `note`:
+
+    - "edge": the best peak is the smallest or largest tried, so a better one may lie outside. It is
+      no result.
+    - "tie": the next best is as good within the standard error of their difference, and more than
+      a factor of 1.5 away. A finer grid would tell.
+    - "none": every peak had a run that diverged or failed; `eta_max` is NaN.
+    - "": a clear best.
+
+    Peaks at which a run diverged or failed are never best.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({
+    ...     "name": "cosine", "eta_max": [0.05, 0.05, 0.1, 0.1, 0.2, 0.2], "seed": [0, 1] * 3,
+    ...     "status": "ok", "validation_accuracy": [0.80, 0.81, 0.86, 0.87, 0.83, 0.83]})
+    >>> best = best_rates(table).loc["cosine"]
+    >>> print(best["eta_max"], best["n"], repr(best["note"]))
+    0.1 2 ''
+    """
+    _check(table, by)
+    sign = _sign(by)
+    rows = []
+    for name, runs in table.groupby("name", sort=False):
+        scores = sign * runs.pivot(index="seed", columns="eta_max", values=by)
+        # A peak counts only if every seed came through at it.
+        whole = runs.groupby("eta_max")["status"].agg(lambda s: (s == "ok").all())
+        means = scores.mean().where(whole & scores.notna().all())
+        best = means.idxmax() if means.notna().any() else np.nan
+        rows.append(
+            {
+                "name": name,
+                "eta_max": best,
+                "mean": sign * means.max(),
+                "n": len(scores),
+                "note": _note(scores, means, best),
+            }
+        )
+    return pd.DataFrame(rows).set_index("name")
+
+
+def _note(scores: pd.DataFrame, means: pd.Series, best: float) -> str:
+    if np.isnan(best):
+        return "none"
+    peaks = list(means.index)
+    if best in (peaks[0], peaks[-1]):
+        return "edge"
+    rival = means.drop(best).idxmax() if means.drop(best).notna().any() else None
+    if rival is None or max(best / rival, rival / best) <= FINE_GRID:
+        return ""
+    gaps = scores[best] - scores[rival]
+    return "tie" if gaps.mean() <= gaps.sem() else ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How one schedule does against another, each at its own best peak.
+
+    Attributes
+    ----------
+    a, b : names. `eta_a`, `eta_b` : their peaks.
+    measure : what was compared.
+    difference : mean of a - b over the seeds. `low`, `high` : its 95 % interval.
+    n : seeds.
+    obstacle : why there is no result, or "".
+    """
+
+    a: str
+    b: str
+    eta_a: float
+    eta_b: float
+    measure: str
+    difference: float
+    low: float
+    high: float
+    n: int
+    obstacle: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """ "better", "worse", "within noise" or "no result": of a, against b."""
+        if self.obstacle:
+            return "no result"
+        if self.low <= 0 <= self.high:
+            return "within noise"
+        return "better" if self.difference * _sign(self.measure) > 0 else "worse"
+
+    def __str__(self) -> str:
+        """The verdict as a sentence's end, for prose made from the data.
+
+        >>> print(Comparison("cosine", "step", 0.1, 0.2, "test_accuracy", 0.0065, 0.004, 0.009, 8))
+        better by 0.4 to 0.9 points, n=8
+        >>> print(Comparison("cosine", "step", 0.1, 0.2, "test_loss", 0.001, -0.01, 0.012, 8))
+        within noise (-0.010 to +0.012 nats, n=8)
+        """
+        if self.obstacle:
+            return f"no result: {self.obstacle}"
+        accuracy = self.measure.endswith("accuracy")
+        low, high = (100 * self.low, 100 * self.high) if accuracy else (self.low, self.high)
+        digits, unit = (1, "points") if accuracy else (3, "nats")
+        if self.outcome == "within noise":
+            return f"within noise ({low:+.{digits}f} to {high:+.{digits}f} {unit}, n={self.n})"
+        near, far = sorted((abs(low), abs(high)))
+        return f"{self.outcome} by {near:.{digits}f} to {far:.{digits}f} {unit}, n={self.n}"
+
+
+def compare(
+    table: pd.DataFrame,
+    a: str,
+    b: str,
+    *,
+    measure: str = "test_accuracy",
+    by: str = "validation_accuracy",
+) -> Comparison:
+    """The schedule `a` against `b`, each at its own best peak, paired over the seeds.
+
+    The interval is Student's for the mean of the paired differences; it covers the true mean in 95
+    of 100 studies if the differences are about normal.
+
+    Parameters
+    ----------
+    table : of a study.
+    a, b : names in it.
+    measure : what is compared.
+    by : the measure that chooses the peaks.
+
+    Returns
+    -------
+    A `Comparison`. It is "no result" where a best peak lies at the edge of its grid.
+
+    Raises
+    ------
+    ValueError : an unknown name or measure; different seeds; fewer than two.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> table = pd.DataFrame([
+    ...     {"name": name, "eta_max": eta, "seed": seed, "status": "ok",
+    ...      "validation_accuracy": 0.8 - abs(eta - 0.2) + rng.normal(0, 0.001),
+    ...      "test_accuracy": 0.8 + 0.01 * (name == "cosine") + rng.normal(0, 0.001)}
+    ...     for name in ("cosine", "step") for eta in (0.1, 0.2, 0.4) for seed in range(8)])
+    >>> print(compare(table, "cosine", "step"))
+    better by 0.9 to 1.2 points, n=8
+    """
+    _check(table, measure)
+    for argument, name in (("a", a), ("b", b)):
+        if name not in set(table["name"]):
+            raise ValueError(f"{argument}={name!r}: must be one of {sorted(set(table['name']))}")
+    best = best_rates(table[table["name"].isin([a, b])], by).loc[[a, b]]
+    eta_a, eta_b = (float(eta) for eta in best["eta_max"])
+    result = {"a": a, "b": b, "eta_a": eta_a, "eta_b": eta_b, "measure": measure}
+    for name, row in best.iterrows():
+        if row["note"] in ("edge", "none"):
+            why = {
+                "edge": f"the best peak of {name}, {row['eta_max']:g}, is at the edge of its grid",
+                "none": f"at every peak of {name}, a run diverged or failed",
+            }[row["note"]]
+            nothing = dict.fromkeys(("difference", "low", "high"), np.nan)
+            return Comparison(**result, **nothing, n=int(row["n"]), obstacle=why)
+    first, second = (
+        table[(table["name"] == name) & (table["eta_max"] == eta)].set_index("seed")[measure]
+        for name, eta in ((a, eta_a), (b, eta_b))
+    )
+    if set(first.index) != set(second.index):
+        raise ValueError(f"table: {a!r} and {b!r} must have the same seeds, for pairs")
+    differences = (first - second[first.index]).to_numpy()
+    mean, low, high = interval(differences)
+    return Comparison(**result, difference=mean, low=low, high=high, n=len(differences))
+
+
+def interval(values: np.ndarray) -> tuple[float, float, float]:
+    """Mean of at least two values, and the ends of Student's 95 % interval for it.
+
+    >>> mean, low, high = interval(np.array([1.0, 2.0, 3.0]))
+    >>> round(mean, 2), round(low, 2), round(high, 2)
+    (2.0, -0.48, 4.48)
+    """
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2:
+        raise ValueError(f"values={values}: must be at least two, of two seeds, for an interval")
+    mean = float(values.mean())
+    half = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
+    return mean, mean - half, mean + half
+
+
+def sensitivity(table: pd.DataFrame, measure: str = "test_accuracy") -> pd.DataFrame:
+    """How a measure depends on the peak: mean and 95 % interval over seeds, per name and eta_max.
+
+    Parameters
+    ----------
+    table : of a study, with two seeds or more.
+    measure : any of its measures.
+
+    Returns
+    -------
+    Columns name, eta_max, mean, low, high, n. All three are NaN where a run diverged or failed.
+    """
+    _check(table, measure)
+    rows = []
+    for (name, eta), runs in table.groupby(["name", "eta_max"], sort=False):
+        values = runs[measure].to_numpy()
+        whole = (runs["status"] == "ok").all() and np.isfinite(values).all()
+        mean, low, high = interval(values) if whole else (np.nan,) * 3
+        described = {"name": name, "eta_max": eta, "mean": mean, "low": low, "high": high}
+        rows.append(described | {"n": len(values)})
+    return pd.DataFrame(rows)
+
+
+def tolerance(
+    table: pd.DataFrame, within: float = 0.01, measure: str = "test_accuracy"
+) -> pd.Series:
+    """The factor that the peak may be off by: largest over smallest that is nearly as good as best.
+
+    Parameters
+    ----------
+    table : of a study.
+    within : how far below the best mean still counts: 0.01 is a point of accuracy.
+    measure : any of its measures.
+
+    Returns
+    -------
+    A factor per name, at least 1. The grid's ends limit it, and its steps are all it can resolve.
+    """
+    means = sensitivity(table, measure).assign(score=lambda t: _sign(measure) * t["mean"])
+    good = means[means["score"] >= means.groupby("name")["score"].transform("max") - within]
+    return good.groupby("name", sort=False)["eta_max"].agg(lambda eta: eta.max() / eta.min())
+
+
+def _sign(measure: str) -> int:
+    return 1 if measure.endswith("accuracy") else -1
+
+
+def _check(table: pd.DataFrame, measure: str) -> None:
+    missing = {"name", "eta_max", "seed", "status", measure} - set(table.columns)
+    if missing:
+        raise ValueError(f"table: must have the columns {sorted(missing)}, as that of a study")
+    if table.duplicated(["name", "eta_max", "seed"]).any():
+        raise ValueError("table: must have one row for each name, eta_max and seed")
