@@ -161,7 +161,7 @@ def fashion_mnist(
     Raises
     ------
     DataError : an ``OSError``: no network; a file missing, cut short, altered or mixed up.
-    ValueError : another size; a folder although ``full`` is False.
+    ValueError, TypeError : another size; a folder although ``full`` is False, or not a path.
 
     Examples
     --------
@@ -181,6 +181,8 @@ def fashion_mnist(
         raise ValueError(
             f"folder={str(folder)!r} is for the full set: add full=True, or leave it out"
         )
+    if folder is not None and not isinstance(folder, str | os.PathLike):
+        raise TypeError(f"folder must be a path, not {folder!r}")
     if full:
         raw = read_full(cache_folder() if folder is None else Path(folder).expanduser())
     else:

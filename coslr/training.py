@@ -161,6 +161,8 @@ def fit(
         raise TypeError(f"seed must be an int, not {seed!r}")
     if not callable(schedule):
         raise TypeError(f"schedule must be callable, update -> learning rate, not {schedule!r}")
+    if not callable(optimizer):
+        raise TypeError(f"optimizer must be a class or a partial of one, not {optimizer!r}")
     if after_epoch is not None and not callable(after_epoch):
         raise TypeError(f"after_epoch must be callable or None, not {after_epoch!r}")
     _check_model(model, data)
@@ -234,6 +236,7 @@ def evaluate(
     >>> accuracy, round(loss, 4)
     (0.1, 2.3026)
     """
+    _check_count("batch_size", batch_size)
     model.eval()
     correct = loss = 0
     with torch.no_grad():

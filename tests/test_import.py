@@ -19,8 +19,9 @@ MAY_IMPORT = {
     "data": {"torch", "torchvision", "numpy"},
     "models": {"torch"},
     "training": {"torch", "numpy", "pandas", "tqdm"},
-    "studies": {"torch", "numpy", "pandas", "tqdm", "scipy", "joblib"},
-    "theory": {"numpy", "scipy"},
+    "studies": {"torch", "numpy", "pandas", "tqdm", "joblib"},
+    "verdicts": {"numpy", "pandas", "scipy"},
+    "theory": {"numpy"},
     "plotting": {"numpy", "matplotlib", "cycler", "ipywidgets", "IPython"},
     "checks": {"numpy", "torch"},
 }
