@@ -30,9 +30,10 @@ def _check_size(size: int) -> int:
 class SmallCNN(nn.Module):
     """A convolutional network for grey images in ten classes: (n, 1, size, size) -> (n, 10).
 
-    Three 3x3 convolutions of 16, 32 and 64 channels, each followed by batch normalisation and
-    ReLU; 2x2 max-pooling in between; then averaging down to 3x3 and a linear layer. 29,178
-    parameters, of the same shapes for both sizes.
+    Three 3x3 convolutions of 8, 16 and 32 channels, each followed by batch normalisation and
+    ReLU; 2x2 max-pooling in between; then averaging down to 3x3 and a linear layer. 8,834
+    parameters, of the same shapes for both sizes: small, because the course trains it a thousand
+    times.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ class SmallCNN(nn.Module):
     >>> model(torch.zeros(5, 1, 14, 14)).shape
     torch.Size([5, 10])
     >>> sum(p.numel() for p in model.parameters())
-    29178
+    8834
     """
 
     def __init__(self, size: int = 28, seed: int = 0) -> None:
@@ -64,14 +65,14 @@ class SmallCNN(nn.Module):
 
         with _seeded(seed):
             self.layers = nn.Sequential(
-                *block(1, 16),
+                *block(1, 8),
+                nn.MaxPool2d(2),
+                *block(8, 16),
                 nn.MaxPool2d(2),
                 *block(16, 32),
-                nn.MaxPool2d(2),
-                *block(32, 64),
                 nn.AdaptiveAvgPool2d(3),
                 nn.Flatten(),
-                nn.Linear(64 * 3 * 3, 10),
+                nn.Linear(32 * 3 * 3, 10),
             )
         # Channels last in memory: on a CPU the same results in two thirds of the time.
         self.to(memory_format=torch.channels_last)

@@ -80,13 +80,19 @@ def _cosine_weight(t, T_max, xp):
 
 
 def _linear_weight(t, T_max, xp):
-    """The falling straight line, from 1 at t <= 0 to 0 at t >= T_max."""
-    return 1.0 - xp.clip(t, 0, T_max) / T_max
+    """The falling straight line, from 1 at t <= 0 to 0 at t >= T_max.
+
+    Not 1 - t / T_max: a compiler may divide by multiplying, miss 1 at the end, and go below 0.
+    """
+    return (T_max - xp.clip(t, 0, T_max)) / T_max
 
 
 def _sqrt_weight(t, T_max, xp):
-    """One minus a square root, from 1 to 0: steep at first (Hägele et al. 2024)."""
-    return 1.0 - xp.sqrt(xp.clip(t, 0, T_max) / T_max)
+    """One minus a square root, from 1 to 0: steep at first (Hägele et al. 2024).
+
+    The second clip keeps the slope finite at 0, for automatic differentiation; 1 - 1e-17 is 1.
+    """
+    return 1.0 - xp.sqrt(xp.clip(xp.clip(t, 0, T_max) / T_max, 1e-34, 1.0))
 
 
 _SHAPES = {"linear": _linear_weight, "cosine": _cosine_weight, "sqrt": _sqrt_weight}
@@ -575,7 +581,9 @@ class Polynomial(Schedule):
         return self.T_max
 
     def _rate(self, t, xp):
-        w = _linear_weight(t, self.T_max, xp) ** self.power
+        w = _linear_weight(t, self.T_max, xp)
+        # A power below 1 has no slope at 0, and automatic differentiation would see it from afar.
+        w = xp.where(w > 0, xp.where(w > 0, w, 1.0) ** self.power, 0.0)
         return _between(self.eta_min, self.eta_max, w)
 
 

@@ -34,7 +34,7 @@ def test_every_parameter_takes_part(kind):
 
 def test_size_of_the_networks():
     for size in (14, 28):
-        assert len(weights(SmallCNN(size=size))) == 29_178
+        assert len(weights(SmallCNN(size=size))) == 8_834
     assert len(weights(SmallGRU(size=14, hidden=32))) == 3 * 32 * (14 + 32 + 2) + 330
 
 
