@@ -29,7 +29,8 @@ class ScheduleLR(LRScheduler):
 
     Parameters
     ----------
-    optimizer : any torch optimizer. Learning rates held in tensors are filled in place.
+    optimizer : any torch optimizer, or a wrapper that keeps one in ``.optimizer`` (Accelerate).
+        Learning rates held in tensors are filled in place.
     schedule : a schedule for all param groups, or a list of one per group. Any function from t to a
         rate is taken as well; only the schedules of ``coslr`` can be recognised in a state_dict.
     steps_per_unit : calls of ``step()`` in one unit of the schedule. 1 where the schedule counts
@@ -70,8 +71,7 @@ class ScheduleLR(LRScheduler):
         momentum: Rate | list[Rate] | None = None,
         only_after_update: bool = False,
     ):
-        if not isinstance(optimizer, torch.optim.Optimizer):
-            raise TypeError(f"optimizer={optimizer!r}: must be a torch.optim.Optimizer")
+        optimizer = _unwrapped(optimizer)
         groups = optimizer.param_groups
         self.schedules = _per_group("schedule", schedule, len(groups))
         self.momenta = None if momentum is None else _per_group("momentum", momentum, len(groups))
@@ -191,6 +191,15 @@ class ScheduleLR(LRScheduler):
         self._write()
 
 
+def _unwrapped(optimizer: Any) -> torch.optim.Optimizer:
+    """The optimizer inside wrappers that keep it in ``.optimizer``: only it has working hooks."""
+    while hasattr(optimizer, "optimizer"):  # Accelerate's wrapper is an Optimizer by its class
+        optimizer = optimizer.optimizer
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise TypeError(f"optimizer={optimizer!r}: must be a torch.optim.Optimizer")
+    return optimizer
+
+
 def _per_group(name: str, schedule: Any, groups: int) -> list[Rate]:
     if isinstance(schedule, list | tuple):
         if len(schedule) != groups:
@@ -296,10 +305,7 @@ def audit(
     ...
     coslr.pytorch.AuditError: update 1: the schedule says 0.0999013, but 0.1 is in force
     """
-    while not isinstance(optimizer, torch.optim.Optimizer):
-        if not hasattr(optimizer, "optimizer"):
-            raise TypeError(f"optimizer={optimizer!r}: must be a torch.optim.Optimizer")
-        optimizer = optimizer.optimizer
+    optimizer = _unwrapped(optimizer)
     count = len(optimizer.param_groups)
     if group is not None and not 0 <= group < count:
         raise ValueError(f"group={group!r}: must be from 0 to {count - 1}, or None for all")
