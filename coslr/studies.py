@@ -49,6 +49,8 @@ class Data:
     n_train, n_validation : images taken from the training set, the first after the other.
     n_test : images of the test set; None is all of them.
     size, full, folder : as in `coslr.data.fashion_mnist`.
+    fold : which of the n_train + n_validation images validate: 0 is the last n_validation of them,
+        1 the n_validation before, and so on, for cross-validation.
     """
 
     n_train: int = 6000
@@ -57,6 +59,12 @@ class Data:
     size: int = 14
     full: bool = False
     folder: str | None = None
+    fold: int = 0
+
+    def __post_init__(self) -> None:
+        last = self.n_train // self.n_validation
+        if not (isinstance(self.fold, int) and 0 <= self.fold <= last):
+            raise ValueError(f"fold={self.fold!r}: must be from 0 to {last}, n_train/n_validation")
 
     def load(self) -> tuple[Images, Images]:
         """Two sets with the same training images: one whose test images are for validation, and
@@ -69,8 +77,15 @@ Images(1000 training and 200 test images, 14x14, cpu))
         images = fashion_mnist(full=self.full, folder=self.folder, size=self.size)
         both = balanced(images.y_train, self.n_train + self.n_validation, len(images.classes))
         # Not one test image is seen before the report: validation comes out of the training set.
-        held_out = both[self.n_train :]
-        report = images.subset(self.n_train, self.n_test)
+        begin = self.n_train - self.fold * self.n_validation
+        held_out = both[begin : begin + self.n_validation]
+        rest = torch.cat([both[:begin], both[begin + self.n_validation :]])
+        # Ten is the least that a subset may have; its training images are replaced at once.
+        report = dataclasses.replace(
+            images.subset(10, self.n_test),
+            x_train=images.x_train[rest],
+            y_train=images.y_train[rest],
+        )
         choose = dataclasses.replace(
             report, x_test=images.x_train[held_out], y_test=images.y_train[held_out]
         )
@@ -92,6 +107,7 @@ class Trial:
     model : called as ``model(size=..., seed=...)``: a class or a function of some module.
     optimizer : a class's name in ``torch.optim``, or a class.
     options : the optimizer's arguments besides the rate; a dict, kept as sorted pairs.
+    momentum : a schedule for SGD's momentum or Adam's betas[0], or None.
     snapshots : epochs after which the predictions on the test images are kept.
     weights : keep the weights at each snapshot too.
     extras : further columns for the tables; a dict, kept as sorted pairs.
@@ -107,6 +123,7 @@ class Trial:
     model: Callable[..., torch.nn.Module] = SmallCNN
     optimizer: str | type[torch.optim.Optimizer] = "SGD"
     options: tuple[tuple[str, Any], ...] = (("momentum", 0.9), ("nesterov", True))
+    momentum: Schedule | None = None
     snapshots: tuple[int, ...] = ()
     weights: bool = False
     extras: tuple[tuple[str, Any], ...] = ()
@@ -359,6 +376,7 @@ def _train(trial: Trial, key: str) -> tuple[bytes, str]:
         optimizer=lambda parameters, lr: (make or trial.optimizer)(
             parameters, lr=lr, **dict(trial.options)
         ),
+        momentum=trial.momentum,
         seed=trial.seed,
         progress=False,
         after_epoch=look,

@@ -104,6 +104,7 @@ def fit(
     batch_size: int = 128,
     optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.SGD,
     steps_per_unit: float = 1,
+    momentum: Callable[[float], float] | None = None,
     seed: int = 0,
     progress: bool = True,
     after_epoch: Callable[[int, nn.Module], object] | None = None,
@@ -126,9 +127,12 @@ def fit(
     epochs : passes through the training images, at least 1.
     batch_size : images per update, from 1 to the number of training images.
     optimizer : called as ``optimizer(model.parameters(), lr=float(schedule(0)))``, for instance
-        ``functools.partial(torch.optim.SGD, momentum=0.9, nesterov=True)``.
+        ``functools.partial(torch.optim.SGD, momentum=0.9, nesterov=True)``. A schedule-free one
+        (with ``train()`` and ``eval()``) is switched before and after each evaluation.
     steps_per_unit : updates in one unit of the schedule: 1 for a schedule written in updates,
         ``updates_per_epoch(data, batch_size)`` for one written in epochs.
+    momentum : the same for SGD's momentum or Adam's betas[0], as `coslr.pytorch.ScheduleLR` takes
+        it; None leaves it as the optimizer has it.
     seed : where the order of the images, and dropout if there is any, come from.
     progress : show a progress bar.
     after_epoch : called as ``after_epoch(epoch, model)`` when the test set has been evaluated, with
@@ -171,7 +175,8 @@ def fit(
     data = data.to(device)
     order = torch.Generator().manual_seed(seed)
     opt = optimizer(model.parameters(), lr=float(schedule(0)))
-    scheduler = ScheduleLR(opt, schedule, steps_per_unit=steps_per_unit)
+    scheduler = ScheduleLR(opt, schedule, steps_per_unit=steps_per_unit, momentum=momentum)
+    schedule_free = hasattr(opt, "train") and hasattr(opt, "eval")
     losses = np.full(epochs * per_epoch, np.nan)
     rates = losses.copy()
     test_accuracy, test_loss = np.full((2, epochs), np.nan)
@@ -185,6 +190,8 @@ def fit(
     ):
         for epoch in range(epochs):
             model.train()
+            if schedule_free:
+                opt.train()
             batches = torch.randperm(len(data.x_train), generator=order).to(device)
             epoch_losses = []
             for batch in batches[: per_epoch * batch_size].view(per_epoch, batch_size):
@@ -200,6 +207,9 @@ def fit(
             done = slice(epoch * per_epoch, (epoch + 1) * per_epoch)
             losses[done] = torch.stack(epoch_losses).cpu().numpy()
             rates[done] = trace.rates[done]
+            if schedule_free:
+                opt.eval()
+                _see_averaged_weights(model, data.x_train[batches[: 50 * batch_size]], batch_size)
             accuracy, mean_loss = evaluate(model, data.x_test, data.y_test)
             diverged = not (np.isfinite(losses[done]).all() and math.isfinite(mean_loss))
             if diverged:
@@ -245,6 +255,17 @@ def evaluate(
             correct += (scores.argmax(1) == labels).sum()
             loss += cross_entropy(scores, labels, reduction="sum")
     return int(correct) / len(y), float(loss) / len(y)
+
+
+def _see_averaged_weights(model: nn.Module, x: torch.Tensor, batch_size: int) -> None:
+    """Let batch normalisation collect its statistics anew, for weights that never trained.
+
+    A schedule-free optimizer evaluates an average of the weights, not those it computes gradients
+    at; its authors propose 50 batches (Defazio et al., "The Road Less Scheduled", 2024).
+    """
+    with torch.no_grad():
+        for images in x.split(batch_size):
+            model(images)
 
 
 def _check_count(name: str, value: int) -> None:

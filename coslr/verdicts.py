@@ -6,6 +6,7 @@ validation images; the difference is measured on the test images, seed by seed, 
 one seed share their initial weights and the order of their images.
 """
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,11 +107,16 @@ class Comparison:
 
     @property
     def outcome(self) -> str:
-        """ "better", "worse", "within noise" or "no result": of a, against b."""
+        """ "better", "worse", "within noise" or "no result": of a, against b.
+
+        A measure that is neither an accuracy nor a loss is "higher" or "lower".
+        """
         if self.obstacle:
             return "no result"
         if self.low <= 0 <= self.high:
             return "within noise"
+        if not self.measure.endswith(("accuracy", "loss")):
+            return "higher" if self.difference > 0 else "lower"
         return "better" if self.difference * _sign(self.measure) > 0 else "worse"
 
     def __str__(self) -> str:
@@ -125,11 +131,12 @@ class Comparison:
             return f"no result: {self.obstacle}"
         accuracy = self.measure.endswith("accuracy")
         low, high = (100 * self.low, 100 * self.high) if accuracy else (self.low, self.high)
-        digits, unit = (1, "points") if accuracy else (3, "nats")
+        loss = self.measure.endswith("loss")
+        form, unit = (".1f", " points") if accuracy else (".3f", " nats") if loss else (".3g", "")
         if self.outcome == "within noise":
-            return f"within noise ({low:+.{digits}f} to {high:+.{digits}f} {unit}, n={self.n})"
+            return f"within noise ({low:+{form}} to {high:+{form}}{unit}, n={self.n})"
         near, far = sorted((abs(low), abs(high)))
-        return f"{self.outcome} by {near:.{digits}f} to {far:.{digits}f} {unit}, n={self.n}"
+        return f"{self.outcome} by {near:{form}} to {far:{form}}{unit}, n={self.n}"
 
 
 def compare(
@@ -139,6 +146,7 @@ def compare(
     *,
     measure: str = "test_accuracy",
     by: str = "validation_accuracy",
+    best: pd.DataFrame | None = None,
 ) -> Comparison:
     """The schedule `a` against `b`, each at its own best peak, paired over the seeds.
 
@@ -151,6 +159,8 @@ def compare(
     a, b : names in it.
     measure : what is compared.
     by : the measure that chooses the peaks.
+    best : the peaks, where they were chosen before, by `best_rates` of a smaller study, and `table`
+        has more seeds at these peaks; None chooses them in `table`.
 
     Returns
     -------
@@ -175,7 +185,9 @@ def compare(
     for argument, name in (("a", a), ("b", b)):
         if name not in set(table["name"]):
             raise ValueError(f"{argument}={name!r}: must be one of {sorted(set(table['name']))}")
-    best = best_rates(table[table["name"].isin([a, b])], by).loc[[a, b]]
+    if best is None:
+        best = best_rates(table[table["name"].isin([a, b])], by)
+    best = best.loc[[a, b]]
     eta_a, eta_b = (float(eta) for eta in best["eta_max"])
     result = {"a": a, "b": b, "eta_a": eta_a, "eta_b": eta_b, "measure": measure}
     for name, row in best.iterrows():
@@ -193,8 +205,33 @@ def compare(
     if set(first.index) != set(second.index):
         raise ValueError(f"table: {a!r} and {b!r} must have the same seeds, for pairs")
     differences = (first - second[first.index]).to_numpy()
+    return dataclasses.replace(paired(a, b, differences, measure), eta_a=eta_a, eta_b=eta_b)
+
+
+def paired(a: str, b: str, differences: np.ndarray, measure: str) -> Comparison:
+    """The comparison that `differences` make: a's value less b's, one for each seed.
+
+    For what is no best peak against another: one run at two moments, or two ways to use its
+    weights. The peaks in the result are NaN.
+
+    Parameters
+    ----------
+    a, b : what is compared.
+    differences : a - b, paired; two or more.
+    measure : what was measured. One that ends in "accuracy" is a fraction and is shown in points;
+        one that ends in "loss" is in nats, the lower the better; any other is a plain number.
+
+    Raises
+    ------
+    ValueError : fewer than two differences.
+
+    Examples
+    --------
+    >>> print(paired("ensemble", "single", np.array([0.01, 0.012, 0.011]), "test_accuracy"))
+    better by 0.9 to 1.3 points, n=3
+    """
     mean, low, high = interval(differences)
-    return Comparison(**result, difference=mean, low=low, high=high, n=len(differences))
+    return Comparison(a, b, np.nan, np.nan, measure, mean, low, high, len(differences))
 
 
 def interval(values: np.ndarray) -> tuple[float, float, float]:

@@ -21,6 +21,8 @@ MAY_IMPORT = {
     "training": {"torch", "numpy", "pandas", "tqdm"},
     "studies": {"torch", "numpy", "pandas", "tqdm", "joblib"},
     "verdicts": {"numpy", "pandas", "scipy"},
+    "scale": set(),
+    "findings": set(),
     "theory": {"numpy"},
     "plotting": {"numpy", "matplotlib", "cycler", "ipywidgets", "IPython"},
     "checks": {"numpy", "torch"},

@@ -12,6 +12,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import coslr
 
@@ -21,6 +22,8 @@ ENVIRONMENT = ROOT / "environment.yml"
 # Packages under another name on conda-forge, and those that only check what is checked here.
 ON_CONDA = {"torch": "pytorch-cpu"}
 NOT_ON_CONDA = {"coslr", "jupyter-repo2docker", "py-rattler"}
+# The peers that the schedules are compared with have tests of their own, which conda users skip.
+EXTRAS = {k: v for k, v in PROJECT["optional-dependencies"].items() if k != "peers"}
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows runs no shell scripts")
 
@@ -33,8 +36,11 @@ def lower_bounds(lines):
 
 
 def conda_lines():
+    """The lines for conda, and those for the pip that it has installed."""
     yaml = pytest.importorskip("yaml")
-    return yaml.safe_load(ENVIRONMENT.read_text(encoding="utf-8"))["dependencies"]
+    *lines, last = yaml.safe_load(ENVIRONMENT.read_text(encoding="utf-8"))["dependencies"]
+    assert list(last) == ["pip"]
+    return lines, last["pip"]
 
 
 # ------------------------------------------------------------------------------ conda, Binder
@@ -47,17 +53,21 @@ def test_binder_environment_is_an_equal_copy():
 
 def test_conda_lines_parse():
     rattler = pytest.importorskip("rattler")
-    for line in conda_lines():
+    lines, by_pip = conda_lines()
+    for line in lines:
         spec = rattler.MatchSpec(line, strict=True)
         assert spec.version, f"{line} names no version"
         assert not spec.build, f"{line}: what comes after the version is taken for a build"
+    for line in by_pip:
+        assert Requirement(line).specifier, f"{line} names no version"
 
 
 def test_conda_has_what_pip_would_install():
-    extras = PROJECT["optional-dependencies"].values()
-    wanted = lower_bounds(PROJECT["dependencies"] + [line for extra in extras for line in extra])
+    lines = [line for extra in EXTRAS.values() for line in extra]
+    wanted = lower_bounds(PROJECT["dependencies"] + lines)
     wanted = {ON_CONDA.get(n, n): low for n, low in wanted.items() if n not in NOT_ON_CONDA}
-    found = lower_bounds(conda_lines())
+    by_conda, by_pip = conda_lines()
+    found = lower_bounds(by_conda + by_pip)
     assert found.pop("python") is None  # it is pinned, and pip is for the module itself
     assert found.pop("pip")
     assert found == wanted

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coslr.verdicts import best_rates, compare, interval, sensitivity, tolerance
+from coslr.verdicts import best_rates, compare, interval, paired, sensitivity, tolerance
 
 
 def table(seeds=8, noise=0.002, gain=0.0, peaks=(0.1, 0.2, 0.4), rng=None, best=0.2):
@@ -109,6 +109,26 @@ def test_tie_asks_for_a_finer_grid():
     fine.loc[near, "eta_max"] = 0.15  # so close that nothing better fits in between
     assert (best_rates(fine)["note"] == "").all()
     assert (best_rates(table())["note"] == "").all()
+
+
+def test_peaks_chosen_by_a_smaller_study():
+    """The seeds that choose and the seeds that judge are different ones."""
+    search = table(seeds=3, gain=0.01)
+    judged = table(seeds=8, gain=0.01, peaks=(0.2,), rng=np.random.default_rng(7))
+    assert compare(judged, "a", "b").outcome == "no result"  # one peak is the edge of its grid
+    comparison = compare(judged, "a", "b", best=best_rates(search))
+    assert (comparison.eta_a, comparison.eta_b, comparison.n) == (0.2, 0.2, 8)
+    assert comparison.outcome == "better"
+    edge = best_rates(table(seeds=3, best=0.4))
+    assert compare(judged, "a", "b", best=edge).outcome == "no result"
+
+
+def test_paired_differences_of_anything():
+    assert str(paired("a", "b", [-0.02, -0.03], "test_loss")).startswith("within noise")
+    assert paired("a", "b", [-0.02, -0.021, -0.02], "test_loss").outcome == "better"
+    assert paired("a", "b", [2.0, 2.1, 2.05], "epochs").outcome == "higher"
+    assert paired("a", "b", [-2.0, -2.1, -2.05], "epochs").outcome == "lower"
+    assert str(paired("a", "b", [2.0, 2.1, 2.05], "epochs")) == "higher by 1.93 to 2.17, n=3"
 
 
 @given(st.lists(st.floats(-10, 10), min_size=2, max_size=20), st.floats(-5, 5))
