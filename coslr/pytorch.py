@@ -82,6 +82,7 @@ class ScheduleLR(LRScheduler):
             raise ValueError(f"last_epoch={last_epoch!r}: must be -1, or the last update done")
         self.only_after_update = bool(only_after_update)
         self._updated = True
+        self._in_sequence = False
         self._described = _describe(self.schedules), _describe(self.momenta)
 
         # torch asks for `initial_lr` when a run goes on; it is not used here beyond that.
@@ -109,11 +110,18 @@ class ScheduleLR(LRScheduler):
             if not self._updated:
                 return
             self._updated = False
-        if epoch is not None:  # torch's deprecated way of jumping
-            self.last_epoch = epoch - 1
         self._step_count += 1
         self._check_order()
+        if epoch is not None:
+            self._update_lr(epoch)
+            return
         self.last_epoch += 1
+        self._write()
+
+    def _update_lr(self, epoch: int | None = None) -> None:
+        """Jump, as torch's SequentialLR does when the turn of this scheduler comes."""
+        self._in_sequence = True
+        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         self._write()
 
     def _check_order(self) -> None:
@@ -126,6 +134,7 @@ class ScheduleLR(LRScheduler):
             )
 
     def _initial_step(self) -> None:
+        self._in_sequence = hasattr(self, "_last_lr")  # SequentialLR repeats it for its first one
         self._step_count = 1
         self.last_epoch += 1
         self._write()
@@ -150,11 +159,16 @@ class ScheduleLR(LRScheduler):
             else:
                 group["betas"] = (momentum(t), *group["betas"][1:])
 
-    def _rewrite(self, optimizer: torch.optim.Optimizer) -> None:
-        self._write()
+    def _rewrite(self, optimizer: torch.optim.Optimizer | None = None) -> None:
+        """Write after a load, but not in a SequentialLR: who has the turn, only torch knows there.
 
-    def _note_update(self, *_: Any) -> None:
-        self._updated = True
+        It leaves the rate to the optimizer's state, and its schedulers wait for their turn at -1.
+        """
+        if not self._in_sequence and self.last_epoch >= 0:
+            self._write()
+
+    def _note_update(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        self._updated = self._updated or not _skips(optimizer)
 
     def state_dict(self) -> dict[str, Any]:
         """The counter, and which schedule it belongs to: strings and numbers only."""
@@ -186,9 +200,10 @@ class ScheduleLR(LRScheduler):
                     f"state_dict was saved with {name}={state_dict[name]!r}, but this scheduler "
                     f"has {here[name]!r}: build it with the same one, or begin with last_epoch="
                 )
+        self._in_sequence = self._in_sequence or self.last_epoch < 0
         self.last_epoch = state_dict["last_epoch"]
         self._step_count = state_dict["_step_count"]
-        self._write()
+        self._rewrite()
 
 
 def _unwrapped(optimizer: Any) -> torch.optim.Optimizer:
@@ -198,6 +213,12 @@ def _unwrapped(optimizer: Any) -> torch.optim.Optimizer:
     if not isinstance(optimizer, torch.optim.Optimizer):
         raise TypeError(f"optimizer={optimizer!r}: must be a torch.optim.Optimizer")
     return optimizer
+
+
+def _skips(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether GradScaler found an overflow: a fused optimizer is called then, and does nothing."""
+    overflow = getattr(optimizer, "found_inf", None)  # there only while GradScaler calls it
+    return overflow is not None and bool(overflow)
 
 
 def _per_group(name: str, schedule: Any, groups: int) -> list[Rate]:
@@ -259,6 +280,27 @@ class Trace:
         """The rates of the first param group."""
         return self.groups[0] if self.groups else []
 
+    def differences(
+        self, schedule: Rate | list[Rate], *, steps_per_unit: float = 1, first_update: int = 0
+    ) -> list[list[float]]:
+        """Found minus expected, by param group and update; the arguments are those of `audit`.
+
+        `coslr.plotting.recorded` draws the rates over the schedule.
+
+        >>> from coslr import Linear
+        >>> trace = Trace([[0.4, 0.4, 0.4]])  # the rate never moved
+        >>> [round(d, 9) for d in trace.differences(Linear(T_max=4, eta_max=0.4))[0]]
+        [0.0, 0.1, 0.2]
+        """
+        rules = _per_group("schedule", schedule, len(self.groups))
+        units = _units(steps_per_unit)
+        updates = range(first_update, first_update + len(self.rates))
+        times = [k / units if units != 1 else k for k in updates]
+        return [
+            [rate - float(rule(t)) for rate, t in zip(rates, times, strict=True)]
+            for rates, rule in zip(self.groups, rules, strict=True)
+        ]
+
 
 @contextlib.contextmanager
 def audit(
@@ -315,6 +357,8 @@ def audit(
     trace = Trace([[] for _ in chosen])
 
     def read(optimizer, *_):
+        if _skips(optimizer):
+            return
         update = first_update + len(trace.rates)
         for rates, i in zip(trace.groups, chosen, strict=True):
             rates.append(float(optimizer.param_groups[i]["lr"]))
