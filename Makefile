@@ -12,11 +12,12 @@ PYTHONS = python3.14 python3.13 python3.12 python3.11 python3
 AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 FIRST = notebooks/00_start_here.ipynb
 
-.PHONY: help lab test clean
+.PHONY: help lab test peers clean
 
 help:
 	@echo 'make lab     open the course in JupyterLab (make lab ARGS="--no-browser --port 9999")'
 	@echo 'make test    lint, run the tests, and run every notebook'
+	@echo 'make peers   the table of our schedules beside those of other libraries'
 	@echo 'make clean   remove .venv and caches'
 
 lab: .venv/.course
@@ -27,6 +28,9 @@ test: .venv/.test
 	.venv/bin/python -m ruff format --check
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2
 	.venv/bin/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks
+
+peers: .venv/.test
+	@.venv/bin/python -m tests.peers
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis
