@@ -105,6 +105,45 @@ def curves(ax: Axes, schedules: Mapping[str, Callable], updates: float, points: 
     return legend(ax)
 
 
+def recorded(
+    ax: Axes,
+    rates: Sequence[float],
+    schedule: Callable,
+    *,
+    steps_per_unit: float = 1,
+    first_update: int = 0,
+    tolerance: float = 1e-9,
+) -> Axes:
+    """Draw what an audit recorded over the schedule it should be; mark the first update apart.
+
+    Parameters
+    ----------
+    ax : from `axes`.
+    rates : the `rates` of a trace, or one of its `groups`.
+    schedule, steps_per_unit, first_update, tolerance : as the audit takes them.
+
+    Examples
+    --------
+    >>> from coslr import Cosine
+    >>> ax = recorded(axes("update", "learning rate"), [0.1, 0.1, 0.1], Cosine(50, 0.1))
+    >>> [line.get_label() for line in ax.lines]
+    ['schedule', 'recorded', 'update 1: 0.1, not 0.0999013']
+    """
+    updates = np.arange(first_update, first_update + len(rates))
+    right = np.array([float(schedule(t)) for t in (updates / steps_per_unit).tolist()])
+    rates = np.asarray(rates, dtype=float)
+    ax.plot(updates, right, label="schedule")
+    ax.plot(updates, rates, label="recorded")
+    close = abs(rates - right) <= np.maximum(tolerance * abs(right), 1e-15)
+    apart = np.flatnonzero(~close)  # NaN too
+    if apart.size:
+        k = apart[0]
+        label = f"update {updates[k]}: {rates[k]:.6g}, not {right[k]:.6g}"
+        ax.plot(updates[k], rates[k], "o", color="black", fillstyle="none", ms=10, label=label)
+    ax.set_ylim(bottom=0)
+    return legend(ax)
+
+
 def legend(ax: Axes, **where: Any) -> Axes:
     """A legend in the course's style, beside the axes, where it hides no line.
 

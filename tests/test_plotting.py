@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
 from coslr import Constant, Cosine
-from coslr.plotting import COLORS, DASHES, axes, curves, legend, pictures, show, sliders
+from coslr.plotting import COLORS, DASHES, axes, curves, legend, pictures, recorded, show, sliders
 
 ALT = "A cosine from 0.1 to 0 in 50 updates."
 
@@ -170,3 +170,22 @@ def test_an_error_of_draw_is_raised_at_once_and_when_a_slider_moves():
 def test_a_slider_figure_needs_a_description_too():
     with pytest.raises(ValueError, match=r"^alt="):
         sliders(lambda n: (axes("x", "y"), "short"), n=ipywidgets.IntSlider())
+
+
+def test_a_recorded_trace_over_its_schedule():
+    epochs, per_epoch, first = Cosine(5, 0.1), 20, 40
+    rates = [epochs(k / per_epoch) for k in range(first, 100)]
+    units = {"steps_per_unit": per_epoch, "first_update": first}
+    ax = recorded(axes("update", "learning rate"), rates, epochs, **units)
+    schedule, found = ax.lines  # no mark
+    assert found.get_xdata().tolist() == list(range(first, 100))
+    assert found.get_ydata().tolist() == schedule.get_ydata().tolist() == rates
+    rates[33], rates[50] = rates[33] * (1 + 1e-8), float("nan")
+    ax = recorded(axes("update", "learning rate"), rates, epochs, **units)
+    mark = ax.lines[-1]
+    assert mark.get_label().startswith("update 73: ")
+    assert mark.get_xdata() == [73]
+    assert mark.get_ydata() == [rates[33]]
+    ax = axes("update", "learning rate")
+    mark = recorded(ax, rates, epochs, tolerance=1e-6, **units).lines[-1]
+    assert mark.get_label().startswith("update 90: nan, not ")
