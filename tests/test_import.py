@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "scale": set(),
     "findings": set(),
     "theory": {"numpy"},
+    "museum": {"torch"},
     "plotting": {"numpy", "matplotlib", "cycler", "ipywidgets", "IPython"},
     "checks": {"numpy", "torch"},
 }
