@@ -147,6 +147,7 @@ def _duration(name: str, value: Any) -> float:
     right = "a number of updates (or epochs) above 0"
     value = _number(name, value, right)
     _require(value > 1e-100, name, value, right)  # dividing by less would overflow
+    _require(value < 1e300, name, value, "below 1e300")  # and so would a few times as much
     return value
 
 
@@ -498,13 +499,22 @@ def _periodic(t, period, cycles, xp):
 
     Past the last cycle, time runs on within the last one, so that a clip holds its end.
     """
-    t = xp.clip(t, 0, HORIZON)
-    i, since = t // period, t % period
+    i, since = _divided(xp.clip(t, 0, HORIZON), period, xp)
     if cycles is not None:
         over = i >= cycles
         i = xp.where(over, cycles - 1, i)
         since = xp.where(over, period, since)
     return i, since, period
+
+
+def _divided(t, period, xp):
+    """How many periods are over, and the time since; i * period is exactly i of them.
+
+    Division alone falls short of some by a rounding error: 1.0 // 0.1 is 9, though 10 * 0.1 is 1.0.
+    """
+    i = t // period
+    i = xp.where((i + 1) * period <= t, i + 1, i)
+    return i, xp.where(t <= i * period, 0.0, t % period)
 
 
 def _cycle(t, starts, xp):
@@ -730,7 +740,7 @@ class Step(Schedule):
         return _multiples(self.step_size, t)
 
     def _rate(self, t, xp):
-        stair = xp.clip(t, 0, HORIZON) // self.step_size
+        stair, _ = _divided(xp.clip(t, 0, HORIZON), self.step_size, xp)
         return _stair(self, stair, xp)
 
 
