@@ -5,15 +5,17 @@ those whose results are not on disk yet. Each trial is one `coslr.training.fit`,
 What the results mean is the business of `coslr.verdicts`.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib.metadata
-import inspect
 import itertools
+import operator
 import os
 import pickle
+import platform
 import shutil
-import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,14 +32,22 @@ from torch.nn.functional import log_softmax
 from tqdm.auto import tqdm
 
 from coslr.data import Images, balanced, cache_folder, fashion_mnist
+from coslr.fingerprint import fingerprint
 from coslr.models import SmallCNN
 from coslr.schedules import Schedule
 from coslr.training import evaluate, fit
 
 MEASURES = ["validation_accuracy", "validation_loss", "test_accuracy", "test_loss"]
+COLUMNS = ["trial", "name", "eta_max", "seed", "status", "epoch", "update", *MEASURES]
 
 
 # ------------------------------------------------------------------------- what is to be trained
+
+
+def _whole(name: str, value: int) -> int:
+    if type(value) is not int or value < 1:
+        raise ValueError(f"{name}={value!r}: must be a whole number from 1")
+    return value
 
 
 @dataclass(frozen=True)
@@ -62,8 +72,12 @@ class Data:
     fold: int = 0
 
     def __post_init__(self) -> None:
+        for name in ("n_train", "n_validation", "n_test"):
+            number = getattr(self, name)
+            if not (name == "n_test" and number is None) and _whole(name, number) % 10:
+                raise ValueError(f"{name}={number}: must be a multiple of 10, the classes")
         last = self.n_train // self.n_validation
-        if not (isinstance(self.fold, int) and 0 <= self.fold <= last):
+        if not (type(self.fold) is int and 0 <= self.fold <= last):
             raise ValueError(f"fold={self.fold!r}: must be from 0 to {last}, n_train/n_validation")
 
     def load(self) -> tuple[Images, Images]:
@@ -135,11 +149,25 @@ class Trial:
             raise ValueError(
                 f"optimizer={self.optimizer!r}: must be the name of a class in torch.optim"
             )
+        if not callable(self.model):
+            raise TypeError(f"model={self.model!r}: must be called as model(size=..., seed=...)")
         for name in ("options", "extras"):
             pairs = getattr(self, name)
             pairs = pairs.items() if isinstance(pairs, Mapping) else pairs
             object.__setattr__(self, name, tuple(sorted(pairs)))
+            try:
+                hash(getattr(self, name))
+            except TypeError as error:
+                raise TypeError(
+                    f"{name}={pairs!r}: must hold tuples, not lists ({error})"
+                ) from error
+        taken = sorted({name for name, _ in self.extras} & {*COLUMNS})
+        if taken:
+            raise ValueError(f"extras: must not be called {taken}, as columns of the tables are")
+        object.__setattr__(self, "eta_max", float(self.eta_max))
+        object.__setattr__(self, "seed", operator.index(self.seed))  # numpy's integers too
         object.__setattr__(self, "snapshots", tuple(self.snapshots))
+        _updates(self.epochs, self.batch_size, self.data)
         wrong = [epoch for epoch in self.snapshots if not 1 <= epoch <= self.epochs]
         if wrong:
             raise ValueError(f"snapshots={wrong}: must be epochs from 1 to {self.epochs}")
@@ -173,8 +201,10 @@ def grid(
     >>> len(trials), trials[-1].schedule
     (48, Cosine(T_max=460, eta_max=0.2, eta_min=0.0))
     """
-    updates = epochs * (data.n_train // batch_size)
+    updates = _updates(epochs, batch_size, data)
     seeds = list(seeds)
+    if isinstance(eta_max, Mapping) and set(eta_max) != set(schedules):
+        raise ValueError(f"eta_max: must have the names {sorted(schedules)}, not {sorted(eta_max)}")
     return [
         Trial(
             name=name, schedule=make(peak, updates), eta_max=peak, seed=seed,
@@ -185,6 +215,13 @@ def grid(
             eta_max[name] if isinstance(eta_max, Mapping) else eta_max, seeds
         )
     ]  # fmt: skip
+
+
+def _updates(epochs: int, batch_size: int, data: Data) -> int:
+    """How many updates a run makes."""
+    if _whole("batch_size", batch_size) > data.n_train:
+        raise ValueError(f"batch_size={batch_size}: must be at most n_train, {data.n_train}")
+    return _whole("epochs", epochs) * (data.n_train // batch_size)
 
 
 # ------------------------------------------------------------------------------- what came out
@@ -253,7 +290,7 @@ def run(
     Parameters
     ----------
     trials : each at most once.
-    workers : processes; None is as many as there are processor cores, or what
+    workers : processes, from 1; None is as many as there are processor cores, or what
         ``joblib.parallel_config`` says.
     cache : folder of the results; None is `study_folder()`.
     progress : show how many trials are finished, and an estimate of the time left.
@@ -273,6 +310,8 @@ def run(
     >>> study.table[["name", "eta_max", "seed", "status"]].values.tolist()
     [['cosine', 0.1, 0, 'ok'], ['cosine', 0.1, 1, 'ok']]
     """
+    if workers is not None:
+        _whole("workers", workers)
     trials = tuple(trials)
     for trial in trials:
         if not isinstance(trial, Trial):
@@ -283,20 +322,23 @@ def run(
         twice = next(trial for trial in trials if trials.count(trial) > 1)
         raise ValueError(f"trials: must differ, and this one is there twice: {twice!r}")
 
-    folder = str(study_folder() if cache is None else Path(cache).expanduser().absolute())
+    folder = str(_folder(cache))
     keys = [_key(trial) for trial in trials]
     cached = _cached(folder)
     outcomes = {
         i: outcome
         for i, (trial, key) in enumerate(zip(trials, keys, strict=True))
-        if (outcome := _recall(cached, trial, key)) is not None
+        if (outcome := _recall(cached, trial, _here(key))) is not None
     }
-    calls = {
-        i: joblib.delayed(_train_safely)(i, trial, key, folder)
-        for i, (trial, key) in enumerate(zip(trials, keys, strict=True))
-        if i not in outcomes
-    }
-    with tqdm(total=len(trials), initial=len(outcomes), unit="trial", disable=not progress) as bar:
+    with (
+        tempfile.TemporaryDirectory(dir=Path(folder) / "joblib", prefix="started-") as started,
+        tqdm(total=len(trials), initial=len(outcomes), unit="trial", disable=not progress) as bar,
+    ):
+        calls = {
+            i: joblib.delayed(_train_safely)(i, trial, key, folder, started)
+            for i, (trial, key) in enumerate(zip(trials, keys, strict=True))
+            if i not in outcomes
+        }
         for i, outcome in _in_parallel(calls, workers):
             outcomes[i] = outcome
             bar.update()
@@ -317,10 +359,12 @@ def study_folder() -> Path:
 
 
 def clear_studies(cache: str | os.PathLike | None = None) -> None:
-    """Delete all kept results: those in `cache`, or in `study_folder()`."""
-    shutil.rmtree(
-        Path(cache) / "joblib" if cache else study_folder() / "joblib", ignore_errors=True
-    )
+    """Delete all kept results: those in `cache`, or in `study_folder()`; nothing else there."""
+    shutil.rmtree(_folder(cache) / "joblib", ignore_errors=True)
+
+
+def _folder(cache: str | os.PathLike | None) -> Path:
+    return study_folder() if cache is None else Path(cache).expanduser().absolute()
 
 
 def _tidy(trials: tuple[Trial, ...], outcomes: list[dict[str, Any]]) -> Study:
@@ -393,17 +437,39 @@ def _train(trial: Trial, key: str) -> tuple[bytes, str]:
     return content, hashlib.sha256(content).hexdigest()
 
 
-def _train_safely(i: int, trial: Trial, key: str, folder: str) -> tuple[int, dict[str, Any]]:
+def _train_safely(
+    i: int, trial: Trial, key: str, folder: str, started: str
+) -> tuple[int, dict[str, Any]]:
     """The number of a trial and its outcome, which tells of an error where there was one."""
     with _TURN:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            return i, _opened(_cached(folder)(trial, key))
+            cached, key = _cached(folder), _here(key)
+            outcome = _recall(cached, trial, key)
+            if outcome is None and _starts(Path(started) / str(i)) > 2:
+                outcome = _failed(trial, KILLED)
+            return i, _opened(cached(trial, key)) if outcome is None else outcome
         except Exception as error:  # whatever it is, the other trials go on
             return i, _failed(trial, f"{type(error).__name__}: {error}")
         finally:
             torch.set_num_threads(threads)
+
+
+def _starts(file: Path) -> int:
+    """How often a trial was started, this time included; kept in a file, by its length.
+
+    Dask gives a trial whose worker was killed to the next worker, and after the fourth one joblib
+    would wait for it for ever.
+    """
+    with contextlib.suppress(OSError):  # on another machine that does not share the folder
+        with file.open("ab") as notes:
+            notes.write(b".")
+        return file.stat().st_size
+    return 1
+
+
+KILLED = "its process was killed; is there too little memory?"
 
 
 def _failed(trial: Trial, why: str) -> dict[str, Any]:
@@ -424,28 +490,30 @@ def _in_parallel(
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """What the calls return, each as soon as it is there."""
     backend, configured = joblib.parallel.get_active_backend()
-    parallel = joblib.Parallel(
-        n_jobs=workers or configured or joblib.cpu_count(),
-        batch_size=1,
-        # Ray's backend can only return everything at the end.
-        return_as="generator_unordered" if backend.supports_return_generator else "list",
-    )
-    done = set()
+    n_jobs = workers or configured or joblib.cpu_count()
+    # Ray's backend can only return everything at the end.
+    return_as = "generator_unordered" if backend.supports_return_generator else "list"
+    waiting = dict(calls)
+    while waiting:
+        parallel = joblib.Parallel(n_jobs=n_jobs, batch_size=1, return_as=return_as)
+        try:
+            for i, outcome in parallel([*waiting.values()]):
+                del waiting[i]
+                yield i, outcome
+        except TerminatedWorkerError:
+            # The system killed a worker, mostly for memory, and joblib gave up what it had handed
+            # out: two trials for each worker. One at a time there is more memory for each, and it
+            # is seen which one is too large.
+            for i in [*waiting][: 2 * n_jobs if n_jobs > 0 else None]:
+                yield i, _alone(waiting.pop(i))
+
+
+def _alone(call: Any) -> dict[str, Any]:
     try:
-        for i, outcome in parallel(calls.values()):
-            done.add(i)
-            yield i, outcome
+        # With n_jobs=1 it would be in this process, and take it along.
+        return joblib.Parallel(n_jobs=2)([call])[0][1]
     except TerminatedWorkerError:
-        # The system killed a worker, mostly for memory, and joblib gave up. One at a time there is
-        # more memory for each, and it is seen which one is too large.
-        for i, call in calls.items():
-            if i in done:
-                continue
-            try:
-                yield from joblib.Parallel(n_jobs=2)([call])
-            except TerminatedWorkerError:
-                trial = call[1][1]
-                yield i, _failed(trial, "its process was killed; is there too little memory?")
+        return _failed(call[1][1], KILLED)
 
 
 # -------------------------------------------------------------------------------- kept on disk
@@ -476,36 +544,27 @@ def _recall(cached: joblib.memory.MemorizedFunc, trial: Trial, key: str) -> dict
 
 
 def _key(trial: Trial) -> str:
-    """A digest of all that an outcome depends on: the trial, code, releases, kind of device.
+    """A digest of the trial and of the reader's code in it; what only tables show is left out."""
+    return fingerprint(dataclasses.replace(trial, name="", eta_max=0.0, extras=()))
 
-    joblib.Memory sees a change in the function that it keeps the results of; this is for the code
-    that the function calls, down to the reader's own model. What only tables show is left out.
+
+def _here(key: str) -> str:
+    """The key with all else that an outcome depends on: our code, the releases, kind of device.
+
+    It is made where the trial is trained: a worker of a cluster may have another release.
     """
-    trained = dataclasses.replace(trial, name="", extras=())
-    digest = hashlib.sha256((joblib.hash(trained) + _own_code()).encode())
-    parts = [trial.model, type(trial.schedule), trial.optimizer]
-    for part in parts:
-        module = getattr(part, "__module__", "torch")
-        if isinstance(part, str) or module.partition(".")[0] in ("torch", "coslr"):
-            continue
-        try:
-            digest.update(inspect.getsource(part).encode())
-            if file := getattr(sys.modules.get(module), "__file__", None):
-                digest.update(Path(file).read_bytes())
-        except (OSError, TypeError) as error:
-            raise ValueError(
-                f"{part!r}: its code cannot be read, so a change of it would go unnoticed; "
-                "put it in a file or a notebook cell"
-            ) from error
-    return digest.hexdigest()
+    return hashlib.sha256((key + _environment()).encode()).hexdigest()
+
+
+# Read now, as this process runs the code, and not later, when the files may have changed.
+_CODE = b"".join(
+    Path(__file__).with_name(f"{name}.py").read_bytes()
+    for name in ("schedules", "pytorch", "data", "models", "training", "studies")
+)
 
 
 @lru_cache
-def _own_code() -> str:
-    digest = hashlib.sha256()
-    for name in ("schedules", "pytorch", "data", "models", "training", "studies"):
-        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+def _environment() -> str:
     releases = [importlib.metadata.version(package) for package in ("torch", "numpy")]
-    device = torch.accelerator.is_available()
-    digest.update(repr([releases, device]).encode())
-    return digest.hexdigest()
+    parts = [platform.python_version(), *releases, torch.accelerator.is_available()]
+    return hashlib.sha256(_CODE + repr(parts).encode()).hexdigest()

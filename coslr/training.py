@@ -209,7 +209,8 @@ def fit(
             rates[done] = trace.rates[done]
             if schedule_free:
                 opt.eval()
-                _see_averaged_weights(model, data.x_train[batches[: 50 * batch_size]], batch_size)
+                seen = batches[: min(50, per_epoch) * batch_size]
+                _see_averaged_weights(model, data.x_train[seen], batch_size)
             accuracy, mean_loss = evaluate(model, data.x_test, data.y_test)
             diverged = not (np.isfinite(losses[done]).all() and math.isfinite(mean_loss))
             if diverged:

@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "data": {"torch", "torchvision", "numpy"},
     "models": {"torch"},
     "training": {"torch", "numpy", "pandas", "tqdm"},
+    "fingerprint": {"torch", "numpy", "joblib"},
     "studies": {"torch", "numpy", "pandas", "tqdm", "joblib"},
     "verdicts": {"numpy", "pandas", "scipy"},
     "scale": set(),
