@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "models": {"torch"},
     "training": {"torch", "numpy", "pandas", "tqdm"},
     "fingerprint": {"torch", "numpy", "joblib"},
+    "landscape": {"torch", "numpy", "pandas"},
     "studies": {"torch", "numpy", "pandas", "tqdm", "joblib"},
     "verdicts": {"numpy", "pandas", "scipy"},
     "scale": set(),
