@@ -145,22 +145,26 @@ def tuned_bound(shape: ArrayLike, D: float = 1.0, G: float = 1.0) -> tuple[float
 
 
 def _terms(rates: np.ndarray, every: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The bound's factors of D² and G², for every stop or for the last alone."""
+    """The bound's factors of D² and G², for every stop or for the last alone.
+
+    With η_k / (S_{k+1} S_k) = 1 / S_{k+1} - 1 / S_k, the bound's second sum telescopes, and the
+    factor of G² is ½ (η_T + Σ_{k<T} η_k² / S_{k+1}).
+    """
     moves = np.flatnonzero(rates)  # an update at rate 0 adds nothing to any sum
     eta = rates[moves]
-    stops = range(1, len(eta) + 1) if every else [len(eta)]
-    distance, gradient = np.empty((2, len(stops)))
-    for i, T in enumerate(stops):
-        head = eta[:T]
-        # Summed from the end, so that the last, small sums are exact.
-        S = np.cumsum(head[::-1])[::-1]
-        Q = np.cumsum(head[::-1] ** 2)[::-1]
-        distance[i] = 1 / (2 * S[0])
-        gradient[i] = Q[0] / (2 * S[0]) + np.sum(head[:-1] / S[1:] * Q[:-1] / S[:-1]) / 2
+    squares = eta**2
     if not every:
-        return distance, gradient
+        # Summed from the end, so that the last, small sums are exact.
+        S = np.cumsum(eta[::-1])[::-1]
+        gradient = (eta[-1] + np.sum(squares[:-1] / S[1:])) / 2
+        return np.array([1 / (2 * S[0])]), np.array([gradient])
+    after = np.zeros(len(eta))  # S_{k+1}, which grows by each rate: exact for the same reason
+    gradient = np.empty(len(eta))
+    for T, last in enumerate(eta):
+        after[:T] += last
+        gradient[T] = (last + np.sum(squares[:T] / after[:T])) / 2
     latest = np.cumsum(rates > 0) - 1  # the last update that moved, at each stop
-    return distance[latest], gradient[latest]
+    return 1 / (2 * np.cumsum(eta)[latest]), gradient[latest]
 
 
 def _rates(rates: ArrayLike) -> np.ndarray:

@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -158,6 +160,21 @@ def test_updates_at_rate_zero_change_nothing():
     with_pauses = convex_bound([0.5, 0.0, 0.3, 0.0, 0.0])
     without = convex_bound([0.5, 0.3])
     assert with_pauses.tolist() == [without[0], without[0], without[1], without[1], without[1]]
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [convex_bound, tuned_bound, lambda rates: noisy_quadratic(rates, np.geomspace(0.01, 1, 50), 1)],
+    ids=["convex_bound", "tuned_bound", "noisy_quadratic"],
+)
+def test_ten_thousand_updates_take_well_under_a_second(formula):
+    rates = Cosine(10_000, 0.05, 1e-4)(np.arange(10_000))
+    taken = []
+    for _ in range(3):
+        started = time.process_time()
+        formula(rates)
+        taken.append(time.process_time() - started)
+    assert min(taken) < 0.5
 
 
 @pytest.mark.parametrize(
