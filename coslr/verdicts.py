@@ -31,8 +31,8 @@ def best_rates(table: pd.DataFrame, by: str = "validation_accuracy") -> pd.DataF
 
     - "edge": the best peak is the smallest or largest tried, so a better one may lie outside. It is
       no result.
-    - "tie": the next best is as good within the standard error of their difference, and more than
-      a factor of 1.5 away. A finer grid would tell.
+    - "tie": another peak is as good within the standard error of their difference, and on the way
+      to it the grid's next peak is more than a factor of 1.5 away. A finer grid would tell.
     - "none": every peak had a run that diverged or failed; `eta_max` is NaN.
     - "": a clear best.
 
@@ -74,11 +74,13 @@ def _note(scores: pd.DataFrame, means: pd.Series, best: float) -> str:
     peaks = list(means.index)
     if best in (peaks[0], peaks[-1]):
         return "edge"
-    rival = means.drop(best).idxmax() if means.drop(best).notna().any() else None
-    if rival is None or max(best / rival, rival / best) <= FINE_GRID:
-        return ""
-    gaps = scores[best] - scores[rival]
-    return "tie" if gaps.mean() <= gaps.sem() else ""
+    place = peaks.index(best)
+    for rival in means.drop(best).dropna().index:
+        gaps = scores[best] - scores[rival]
+        towards = peaks[place + 1] if rival > best else peaks[place - 1]
+        if gaps.mean() <= gaps.sem() and max(best / towards, towards / best) > FINE_GRID:
+            return "tie"
+    return ""
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,10 @@ class Comparison:
         if self.outcome == "within noise":
             return f"within noise ({low:+{form}} to {high:+{form}}{unit}, n={self.n})"
         near, far = sorted((abs(low), abs(high)))
+        digits = int(form[1])
+        while form[2] == "f" and digits < 9 and round(near, digits) == 0:
+            digits += 1  # "better by 0.0" says nothing
+        form = f".{digits}{form[2]}"
         return f"{self.outcome} by {near:{form}} to {far:{form}}{unit}, n={self.n}"
 
 
@@ -164,7 +170,8 @@ def compare(
 
     Returns
     -------
-    A `Comparison`. It is "no result" where a best peak lies at the edge of its grid.
+    A `Comparison`. It is "no result" where a best peak lies at the edge of its grid, or where a run
+    at the peak diverged or failed.
 
     Raises
     ------
@@ -204,6 +211,11 @@ def compare(
     )
     if set(first.index) != set(second.index):
         raise ValueError(f"table: {a!r} and {b!r} must have the same seeds, for pairs")
+    lost = [name for name, runs in ((a, first), (b, second)) if not np.isfinite(runs).all()]
+    if lost:
+        nothing = dict.fromkeys(("difference", "low", "high"), np.nan)
+        why = f"at the chosen peak of {lost[0]}, a run diverged or failed"
+        return Comparison(**result, **nothing, n=len(first), obstacle=why)
     differences = (first - second[first.index]).to_numpy()
     return dataclasses.replace(paired(a, b, differences, measure), eta_a=eta_a, eta_b=eta_b)
 
@@ -242,8 +254,10 @@ def interval(values: np.ndarray) -> tuple[float, float, float]:
     (2.0, -0.48, 4.48)
     """
     values = np.asarray(values, dtype=float)
-    if len(values) < 2:
-        raise ValueError(f"values={values}: must be at least two, of two seeds, for an interval")
+    if len(values) < 2 or not np.isfinite(values).all():
+        raise ValueError(
+            f"values={values}: must be at least two, of two seeds, and finite, for an interval"
+        )
     mean = float(values.mean())
     half = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
     return mean, mean - half, mean + half
@@ -286,10 +300,12 @@ def tolerance(
     Returns
     -------
     A factor per name, at least 1. The grid's ends limit it, and its steps are all it can resolve.
+    NaN where every peak had a run that diverged or failed.
     """
     means = sensitivity(table, measure).assign(score=lambda t: _sign(measure) * t["mean"])
     good = means[means["score"] >= means.groupby("name")["score"].transform("max") - within]
-    return good.groupby("name", sort=False)["eta_max"].agg(lambda eta: eta.max() / eta.min())
+    factors = good.groupby("name", sort=False)["eta_max"].agg(lambda eta: eta.max() / eta.min())
+    return factors.reindex(table["name"].unique())
 
 
 def _sign(measure: str) -> int:

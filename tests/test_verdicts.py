@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coslr.verdicts import best_rates, compare, interval, paired, sensitivity, tolerance
+from coslr.verdicts import (
+    Comparison,
+    best_rates,
+    compare,
+    interval,
+    paired,
+    sensitivity,
+    tolerance,
+)
 
 
 def table(seeds=8, noise=0.002, gain=0.0, peaks=(0.1, 0.2, 0.4), rng=None, best=0.2):
@@ -111,6 +119,51 @@ def test_tie_asks_for_a_finer_grid():
     assert (best_rates(table())["note"] == "").all()
 
 
+def test_tie_with_a_peak_further_off():
+    """The next best is near and clearly worse; one beyond it ties, with a wide step on the way."""
+    peaks = {0.02: 0.80, 0.1: 0.8499, 0.2: 0.85, 0.28: 0.84, 0.8: 0.7}
+    wobble = np.tile([0.001, -0.001], 4)
+    rows = [("a", eta, seed, "ok", score + wobble[seed] * (eta == 0.1))
+            for eta, score in peaks.items() for seed in range(8)]  # fmt: skip
+    t = pd.DataFrame(rows, columns=["name", "eta_max", "seed", "status", "validation_accuracy"])
+    assert best_rates(t).loc["a", ["eta_max", "note"]].tolist() == [0.2, "tie"]
+    # A peak close by on that side answers the question.
+    near = pd.DataFrame([("a", 0.14, s, "ok", 0.849) for s in range(8)], columns=t.columns)
+    assert best_rates(pd.concat([t, near])).loc["a", "note"] == ""
+
+
+def test_a_run_lost_at_the_chosen_peak_is_no_result():
+    """The peak was chosen on other seeds; NaN is neither better nor worse."""
+    judged = table(peaks=(0.2,), gain=0.05)
+    judged.loc[(judged["name"] == "b") & (judged["seed"] == 5), ["status", "test_accuracy"]] = [
+        "diverged",
+        np.nan,
+    ]
+    comparison = compare(judged, "a", "b", best=best_rates(table(seeds=3)))
+    assert comparison.outcome == "no result"
+    assert str(comparison) == "no result: at the chosen peak of b, a run diverged or failed"
+    with pytest.raises(ValueError, match="and finite"):
+        paired("a", "b", [0.1, np.nan], "test_accuracy")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "measure", "sentence"),
+    [
+        (0.004, 0.009, "test_accuracy", "better by 0.4 to 0.9 points, n=8"),
+        (-0.009, -0.004, "test_accuracy", "worse by 0.4 to 0.9 points, n=8"),
+        (0.0002, 0.009, "test_accuracy", "better by 0.02 to 0.90 points, n=8"),
+        (-0.001, 0.009, "test_accuracy", "within noise (-0.1 to +0.9 points, n=8)"),
+        (-0.02, -0.00001, "test_loss", "better by 0.00001 to 0.02000 nats, n=8"),
+        (0.01, 0.02, "test_loss", "worse by 0.010 to 0.020 nats, n=8"),
+        (0.0, 0.0, "test_accuracy", "within noise (+0.0 to +0.0 points, n=8)"),
+        (-3.25, -1.5, "epochs", "lower by 1.5 to 3.25, n=8"),
+    ],
+)
+def test_sentences(low, high, measure, sentence):
+    middle = (low + high) / 2
+    assert str(Comparison("a", "b", 0.1, 0.1, measure, middle, low, high, 8)) == sentence
+
+
 def test_peaks_chosen_by_a_smaller_study():
     """The seeds that choose and the seeds that judge are different ones."""
     search = table(seeds=3, gain=0.01)
@@ -151,6 +204,9 @@ def test_sensitivity_and_tolerance():
     t.loc[t["eta_max"] == 0.4, "status"] = "diverged"
     assert np.isnan(sensitivity(t).set_index(["name", "eta_max"]).loc[("a", 0.4), "mean"])
     assert tolerance(t, within=0.04).to_dict() == {"a": 2.0, "b": 2.0}
+    t.loc[t["name"] == "b", "status"] = "diverged"
+    assert tolerance(t, within=0.04)["a"] == 2.0
+    assert np.isnan(tolerance(t, within=0.04)["b"])
 
 
 def test_refusals():
