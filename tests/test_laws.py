@@ -382,6 +382,9 @@ def test_the_textbook_form_misses_a_peak_that_ours_hits():
     missed = [(m / 31, n / 97) for m, n in missed if textbook(0, T, m / 31, n / 97) != m / 31]
     assert missed
     assert all(Cosine(T, high, low)(0) == high for high, low in missed)
+    above = [(high, low) for high, low in missed if textbook(0, T, high, low) > high]
+    assert above
+    assert all(Cosine(10**9, high, low)(1) <= high for high, low in above)
 
 
 def test_a_logarithm_misses_a_restart_that_the_table_hits():

@@ -333,6 +333,8 @@ def test_sets_of_arguments_find_a_schedule_that_does_not_check_them(impostor):
         (lambda: CosineWarmRestarts(10, 0.1, T_mult=0.5), "T_mult=0.5"),
         (lambda: CosineWarmRestarts(10, 0.1, cycles=2.5), "cycles=2.5"),
         (lambda: CosineWarmRestarts(10, 0.1, T_mult=1 + 1e-9), "T_mult"),
+        (lambda: CosineWarmRestarts(1e299, 0.1, T_mult=2, cycles=9), r"T_0=1e\+299.* at most"),
+        (lambda: Cyclical(1e308, 0.1, cycles=3), r"half_cycle=1e\+308: must be below 1e300"),
         (lambda: Exponential(10, 0.1, 0), "eta_min=0: .* never reaches 0"),
         (lambda: MultiStep([5, 5], 0.1), "milestones"),
         (lambda: MultiStep([], 0.1), "milestones"),
