@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from coslr import Constant, Cosine, CosineWarmRestarts
+from coslr import Constant, Cosine, CosineWarmRestarts, Linear
 from coslr.data import Images
 from coslr.models import SmallCNN
 from coslr.pytorch import AuditError
@@ -278,6 +278,72 @@ def test_adamw():
     history, _ = run(optimizer=partial(torch.optim.AdamW, weight_decay=0.1))
     assert history.rates.tolist() == [COSINE(k) for k in range(4 * PER_EPOCH)]
     assert history.losses[-5:].mean() < history.losses[:5].mean()
+
+
+@pytest.mark.parametrize(
+    ("kind", "read"),
+    [
+        (torch.optim.SGD, lambda group: group["momentum"]),
+        (torch.optim.Adam, lambda group: group["betas"][0]),
+    ],
+)
+@pytest.mark.parametrize("units", [1, PER_EPOCH])
+def test_momentum_can_be_scheduled(kind, read, units):
+    """Down and up again while the rate goes up and down, in updates or in epochs."""
+    seen = []
+    momentum = Linear(4 * PER_EPOCH / units, 0.95, 0.85)
+
+    def make(parameters, lr):
+        optimizer = kind(parameters, lr=lr)
+        optimizer.register_step_pre_hook(lambda o, *_: seen.append(read(o.param_groups[0])))
+        return optimizer
+
+    schedule = Cosine(4 * PER_EPOCH / units, 0.01)
+    history, _ = run(optimizer=make, schedule=schedule, momentum=momentum, steps_per_unit=units)
+    assert seen == [momentum(k / units) for k in range(4 * PER_EPOCH)]
+    assert history.rates.tolist() == [schedule(k / units) for k in range(4 * PER_EPOCH)]
+
+
+def with_batch_norm():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(196, 8, bias=False), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 10)
+    )
+
+
+def test_schedule_free_is_evaluated_at_its_averaged_weights():
+    """And with the statistics of batch normalisation that those weights have."""
+    schedulefree = pytest.importorskip("schedulefree")
+    made, modes = [], []
+
+    def make(parameters, lr):
+        made.append(schedulefree.SGDScheduleFree(parameters, lr=lr))
+        made[0].register_step_pre_hook(lambda o, *_: modes.append(o.param_groups[0]["train_mode"]))
+        return made[0]
+
+    def look(epoch, model):
+        group = made[0].param_groups[0]
+        modes.append(group["train_mode"])
+        for p in model.parameters():  # y = 0.9 x + 0.1 z is trained, x is evaluated
+            training = 0.9 * p + 0.1 * made[0].state[p]["z"]
+            assert not torch.equal(training, p)
+
+    data = make_data(600)  # 60 batches of ten
+    with torch.random.fork_rng(devices=[]):
+        model = with_batch_norm()
+    history, _ = run(
+        model, data, Constant(0.5), epochs=2, batch_size=10, optimizer=make, after_epoch=look
+    )
+    assert modes == ([True] * 60 + [False]) * 2
+    assert not made[0].param_groups[0]["train_mode"]
+    assert history.test_loss[-1] == evaluate(model, data.x_test, data.y_test)[1]
+
+    norm = model[2]
+    with torch.no_grad():
+        inputs = model[1](model[0](data.x_train))
+    error = (norm.running_mean - inputs.mean(0)).abs() / inputs.std(0)
+    assert error.max() < 0.15  # means of about ten batches of ten
+    assert ((norm.running_var / inputs.var(0)).log().abs() < 0.25).all()
 
 
 # -------------------------------------------------------------------------------- divergence
