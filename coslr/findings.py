@@ -25,7 +25,7 @@ def keep(
     ----------
     notebook : its name, such as "05_warm_restarts".
     found : key -> comparison.
-    folder : None is ``findings`` in `coslr.studies.study_folder()`.
+    folder : None is `own_folder()`.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def keep(
     ...     print(file.name, load(folder)["cosine-step"][0])
     04_train_a_cnn-seeds0.json better by 0.4 to 0.9 points, n=8
     """
-    folder = _own() if folder is None else Path(folder)
+    folder = own_folder() if folder is None else Path(folder)
     scale = "-full" if full() else ""
     file = folder / f"{notebook}-seeds{first_seed()}{scale}.json"
     content = {key: dataclasses.asdict(comparison) for key, comparison in found.items()}
@@ -58,7 +58,7 @@ def load(*folders: str | os.PathLike) -> dict[str, dict[int, Comparison]]:
     Parameters
     ----------
     folders : where to look, the later ones first in rank: the authors' folder, say, and then the
-        reader's, which is looked into in any case if no folder is named.
+        reader's; none is `own_folder()`.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def load(*folders: str | os.PathLike) -> dict[str, dict[int, Comparison]]:
     """
     found: dict[str, dict[int, Comparison]] = {}
     scale = "-full" if full() else ""
-    for folder in folders or (_own(),):
+    for folder in folders or (own_folder(),):
         for file in sorted(Path(folder).glob(f"*-seeds*{scale}.json")):
             name, _, seeds = file.stem.removesuffix(scale).rpartition("-seeds")
             if not seeds.isdecimal():  # of the other scale
@@ -80,7 +80,8 @@ def load(*folders: str | os.PathLike) -> dict[str, dict[int, Comparison]]:
     return found
 
 
-def _own() -> Path:
+def own_folder() -> Path:
+    """Where this machine's findings are kept: ``findings`` in `coslr.studies.study_folder()`."""
     return study_folder() / "findings"
 
 

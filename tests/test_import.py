@@ -25,8 +25,9 @@ MAY_IMPORT = {
     "verdicts": {"numpy", "pandas", "scipy"},
     "scale": set(),
     "findings": set(),
+    "claims": {"numpy"},
     "theory": {"numpy"},
-    "museum": {"torch"},
+    "museum": {"torch", "numpy"},
     "plotting": {"numpy", "matplotlib", "cycler", "ipywidgets", "IPython"},
     "checks": {"numpy", "torch"},
 }

@@ -54,7 +54,7 @@ def check_number(answer: Any, expected: float, hints: Mapping[str, float], digit
     value = float(value)
 
     def near(number: float) -> bool:
-        unit = 10.0 ** (math.floor(math.log10(number)) + 1 - digits)
+        unit = 10.0 ** (math.floor(math.log10(abs(number))) + 1 - digits)
         return abs(value - number) <= unit
 
     if near(expected):

@@ -1,0 +1,94 @@
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+
+from coslr.claims import CLAIMS, NOT_FOUND, PARTLY, SUPPORTED, UNDECIDED, UNTESTED, WRONG, table
+from coslr.verdicts import Comparison
+
+NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+RANGES = {"better": (0.01, 0.02), "worse": (-0.02, -0.01), "within noise": (-0.01, 0.01)}
+
+
+def found(outcome, measure="test_accuracy", n=8):
+    """A comparison with that outcome."""
+    if outcome == "no result":
+        return Comparison("a", "b", 0.1, 0.1, measure, 0, 0, 0, n, "no best peak")
+    low, high = RANGES[outcome]
+    return Comparison("a", "b", 0.1, 0.1, measure, (low + high) / 2, low, high, n)
+
+
+def everything(outcome):
+    measure = {"escape-cosine-constant": "share"}
+    return {
+        key: {0: found(outcome, measure.get(key, "test_accuracy"))}
+        for claim in CLAIMS
+        for key in claim.keys
+    }
+
+
+def measured(claim):
+    return bool(claim.keys)
+
+
+def test_all_better_supports_what_is_measured():
+    for claim in filter(measured, CLAIMS):
+        verdict = claim.verdict(everything("better"))
+        # "exponential fast" is a claim of no difference; a length twice too long should be worse.
+        expected = {"_speed": PARTLY, "_length": NOT_FOUND}.get(claim.rule.__name__, SUPPORTED)
+        assert verdict == expected, claim.says
+
+
+def test_all_worse_supports_nothing_but_the_length():
+    for claim in filter(measured, CLAIMS):
+        verdict = claim.verdict(everything("worse"))
+        assert verdict == (SUPPORTED if claim.rule.__name__ == "_length" else WRONG), claim.says
+
+
+def test_nothing_found_is_never_support():
+    for claim in filter(measured, CLAIMS):
+        expected = PARTLY if claim.rule.__name__ == "_speed" else NOT_FOUND
+        assert claim.verdict(everything("within noise")) == expected, claim.says
+
+
+def test_no_result_and_flips_are_undecided_and_nothing_is_not_run():
+    flipping = {key: {0: found("better"), 100: found("worse")} for key in everything("better")}
+    for claim in filter(measured, CLAIMS):
+        assert claim.verdict(everything("no result")) == UNDECIDED
+        assert claim.verdict(flipping) == UNDECIDED
+        assert claim.verdict({}) == UNTESTED
+
+
+def test_every_rule_answers_every_combination():
+    words = {SUPPORTED, PARTLY, NOT_FOUND, WRONG}
+    for claim in CLAIMS:
+        for outcomes in itertools.product(
+            ("better", "worse", "within noise"), repeat=len(claim.keys)
+        ):
+            assert claim.rule(dict(zip(claim.keys, outcomes, strict=True))) in words
+
+
+def test_the_table_has_a_row_for_each_claim_and_shows_what_was_measured():
+    lines = table(everything("better")).splitlines()
+    assert len(lines) == 2 + len(CLAIMS)
+    assert all(line.count(" | ") == 4 for line in lines)
+    assert "not run" not in "".join(lines)
+    assert "better by 1.0 to 2.0 points, n=8" in lines[2]
+    assert table({}).count("**not run**") == len([claim for claim in CLAIMS if claim.keys])
+
+
+def test_a_flip_is_shown():
+    flipped = everything("better")
+    flipped["cosine-step"][100] = found("within noise")
+    row = table(flipped).splitlines()[2]
+    assert "**undecided**" in row
+    assert "(with other seeds: within noise)" in row
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.notebook[:2])
+def test_a_claim_leads_to_its_notebook(claim):
+    path = NOTEBOOKS / f"{claim.notebook}.ipynb"
+    assert path.is_file()
+    assert claim.keys or claim.measured
+    assert not re.search(r"[|\n]", claim.says + claim.literature + claim.measured)
