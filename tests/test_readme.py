@@ -12,8 +12,9 @@ TARGETS = re.findall(r"\]\(([^)\s]+)\)", README)
 
 
 @pytest.mark.parametrize("number", range(len(CODE)))
-def test_python_blocks_run(number):
+def test_python_blocks_run(number, tmp_path, monkeypatch):
     pytest.importorskip("torch")
+    monkeypatch.setenv("COSLR_STUDIES", str(tmp_path))
     exec(compile(CODE[number], f"README.md, python block {number}", "exec"), {})
 
 
