@@ -497,7 +497,7 @@ def cut(content):
 
 def one_bit(content):
     """In the middle of the numbers, where the pickle stays readable."""
-    i = content.rindex(b"validation_loss") - 60
+    i = content.rindex(b"validation_loss") - 10
     return content[:i] + bytes([content[i] ^ 1]) + content[i + 1 :]
 
 

@@ -121,8 +121,8 @@ def test_tie_asks_for_a_finer_grid():
 
 def test_tie_with_a_peak_further_off():
     """The next best is near and clearly worse; one beyond it ties, with a wide step on the way."""
-    peaks = {0.02: 0.80, 0.1: 0.8499, 0.2: 0.85, 0.28: 0.84, 0.8: 0.7}
-    wobble = np.tile([0.001, -0.001], 4)
+    peaks = {0.02: 0.80, 0.1: 0.8495, 0.2: 0.85, 0.28: 0.8498, 0.8: 0.7}
+    wobble = np.tile([0.002, -0.002], 4)
     rows = [("a", eta, seed, "ok", score + wobble[seed] * (eta == 0.1))
             for eta, score in peaks.items() for seed in range(8)]  # fmt: skip
     t = pd.DataFrame(rows, columns=["name", "eta_max", "seed", "status", "validation_accuracy"])
