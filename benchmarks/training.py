@@ -141,7 +141,7 @@ def trials(n: int, epochs: int) -> list[studies.Trial]:
     return studies.grid({"cosine": lambda eta, T: Cosine(T, eta)}, [0.1], range(n), epochs=epochs)
 
 
-def workers(n: int = 8, epochs: int = 3, turns: int = 3) -> None:
+def workers(n: int = 6, epochs: int = 2, turns: int = 2) -> None:
     """Trials per minute, once workers and images are there."""
 
     def study(processes: int) -> None:

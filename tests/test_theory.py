@@ -2,7 +2,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -49,6 +49,7 @@ def test_quadratic_is_torchs_momentum():
     np.testing.assert_allclose(found, losses, rtol=1e-12)
 
 
+@settings(max_examples=25)
 @given(eta=st.floats(0.01, 1.5), h=st.floats(0.1, 1.2), c=st.floats(0.01, 2))
 def test_quadratic_floor_of_a_constant_rate(eta, h, c):
     losses = noisy_quadratic(np.full(20_000 if eta * h < 0.01 else 5000, eta), [h], c, start=0.0)
