@@ -1,0 +1,165 @@
+"""A JupyterLab as `make lab` starts it, over a copy of the notebooks, and a browser before it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+SHOTS = ROOT / "screenshots"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+ADDRESS = r"(http://(?:localhost|127\.0\.0\.1):\d+)/lab\S*token=(\w+)"
+# What a browser asks its maker for by itself, and has to leave alone here.
+QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """Folder, address and token of a running server. The browser saves in that folder alone."""
+    folder = tmp_path_factory.mktemp("course")
+    for name in ("notebooks", "coslr"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    log = folder / "log"
+    home = folder / "home"
+    command = [sys.executable, "-m", "jupyterlab", "notebooks/00_start_here.ipynb"]
+    command += [f"--ServerApp.root_dir={folder}", "--no-browser", "--allow-root"]
+    outside = {"JUPYTER_CONFIG_DIR": home / "config", "JUPYTERLAB_SETTINGS_DIR": home / "settings"}
+    outside |= {"JUPYTERLAB_WORKSPACES_DIR": home / "workspaces", "IPYTHONDIR": home / "ipython"}
+    outside = {name: str(value) for name, value in outside.items()}
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            command, cwd=folder, env=os.environ | outside, stdout=output, stderr=output
+        )
+    try:
+        address = None
+        for _ in range(240):
+            found = re.search(
+                r"(http://(?:localhost|127\.0\.0\.1):\d+)/lab\S*token=(\w+)", log.read_text()
+            )
+            if found:
+                address = found.groups()
+                break
+            assert server.poll() is None, log.read_text()
+            time.sleep(0.25)
+        assert address, log.read_text()
+        yield folder, *address
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    assert path, "no Chromium here: install it (on Debian: apt install chromium) or set CHROMIUM"
+    with sync_playwright() as playwright:
+        root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=path, args=QUIET + root)
+        yield browser
+        browser.close()
+
+
+class Lab:
+    """One notebook in one browser tab, and what a person does with it."""
+
+    OUTER = ".jp-WindowedPanel-outer"
+
+    def __init__(self, page, folder, address, token, name):
+        self.page, self.folder, self.address, self.name = page, folder, address, name
+        self.requests, self.failures = [], []
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("requestfailed", lambda request: self._failed(request.url, request.failure))
+        page.on("response", self._answered)
+        page.goto(f"{address}/lab/workspaces/{name}/tree/notebooks/{name}.ipynb?token={token}")
+        page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
+        self.idle()
+
+    def _failed(self, url, why):
+        if "ERR_ABORTED" not in str(why):  # the page was left while it loaded
+            self.failures.append(f"{url}: {why}")
+
+    def _answered(self, response):
+        if response.status >= 400:
+            self.failures.append(f"{response.url}: {response.status}")
+
+    def leaving(self):
+        """Requests to anywhere but this server."""
+        own = (self.address, self.address.replace("localhost", "127.0.0.1"), "data:", "blob:")
+        return [url for url in self.requests if not url.startswith(own)]
+
+    def menu(self, *labels):
+        for bar, label in zip(["MenuBar", *["Menu"] * 9], labels, strict=False):
+            entries = self.page.locator(f".lm-{bar}-itemLabel")
+            entries.get_by_text(label, exact=True).first.click()
+
+    def status(self):
+        return self.page.locator(".jp-Notebook-ExecutionIndicator").first.get_attribute(
+            "data-status"
+        )
+
+    def idle(self, seconds=60):
+        """Wait until the kernel has had nothing to do for a moment."""
+        quiet = 0
+        for _ in range(4 * seconds):
+            quiet = quiet + 1 if self.status() == "idle" else 0
+            if quiet >= 6:
+                return
+            time.sleep(0.25)
+        raise AssertionError(f"{self.name}: still {self.status()} after {seconds} s")
+
+    def run_all(self, seconds=300):
+        self.menu("Run", "Run All Cells")
+        time.sleep(2)
+        self.idle(seconds)
+
+    def scroll(self, top):
+        self.page.evaluate(f"document.querySelector('{self.OUTER}').scrollTop = {top}")
+        time.sleep(0.6)
+
+    def height(self):
+        return self.page.evaluate(f"document.querySelector('{self.OUTER}').scrollHeight")
+
+    def screens(self):
+        """Go through the notebook a screen at a time: cells are drawn as they come into view."""
+        top, step = 0, self.page.viewport_size["height"] - 150
+        while top == 0 or top < self.height() - 150:
+            self.scroll(top)
+            yield top // step
+            top += step
+
+    def bring(self, text):
+        """Scroll until the cell that holds `text` is there; returns it."""
+        cell = self.page.locator(".jp-Cell").filter(has_text=text).first
+        for _ in self.screens():
+            if cell.count() and cell.is_visible():  # cells out of view are there, but hidden
+                cell.scroll_into_view_if_needed()
+                return cell
+        raise AssertionError(f"{self.name}: no cell has {text!r}")
+
+    def rewrite(self, cell, source):
+        """Replace a code cell's source as a person does, and run it."""
+        cell.locator(".cm-content").click()
+        self.page.keyboard.press("Control+a")
+        self.page.keyboard.insert_text(source)
+        self.page.keyboard.press("Control+Enter")
+        self.idle()
+
+
+@pytest.fixture
+def open_lab(lab, browser):
+    pages = []
+
+    def open_one(name, **options):
+        size = {"width": 1300, "height": 1400}
+        pages.append(browser.new_page(viewport=size, **options))
+        return Lab(pages[-1], *lab, name)
+
+    yield open_one
+    for page in pages:
+        page.close()

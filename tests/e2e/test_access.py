@@ -1,0 +1,55 @@
+"""What the notebooks put on the page, for readers who cannot see it or see it otherwise."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.e2e.conftest import ROOT
+
+pytestmark = pytest.mark.e2e
+
+NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+# Our content: text, tables and figures. The cells around it are JupyterLab's.
+OURS = {"include": [[".jp-RenderedMarkdown"], [".jp-RenderedHTML"], [".jp-RenderedHTMLCommon"]]}
+
+
+def findings(lab):
+    """Critical and serious findings on the screens of a notebook: rule, and the first place."""
+    found = {}
+    for _ in lab.screens():
+        if not lab.page.locator(".jp-RenderedHTMLCommon").count():
+            continue
+        for violation in Axe().run(lab.page, context=OURS).response["violations"]:
+            if violation["impact"] in ("critical", "serious"):
+                found.setdefault(violation["id"], violation["nodes"][0]["html"][:200])
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_serious_finding_of_axe(open_lab, name):
+    assert findings(open_lab(name)) == {}
+
+
+def test_axe_sees_a_figure_without_a_description(open_lab):
+    lab = open_lab("00_start_here")
+    lab.bring("Which of the two trained the network?")
+    lab.page.evaluate("document.querySelectorAll('img').forEach(i => i.removeAttribute('alt'))")
+    results = Axe().run(lab.page, context=OURS).response["violations"]
+    assert "image-alt" in [violation["id"] for violation in results]
+
+
+@pytest.mark.parametrize("name", ["01_the_formula", "02_other_schedules"])
+def test_figures_stay_white_in_the_dark_theme(open_lab, name):
+    """Black lines and labels on JupyterLab's dark page would vanish."""
+    lab = open_lab(name)
+    lab.menu("Settings", "Theme", "JupyterLab Dark")
+    seen = 0
+    for _ in lab.screens():
+        for image in lab.page.locator(".jp-Notebook img").all():
+            corner = image.evaluate(
+                """i => { const c = document.createElement('canvas'); c.width = c.height = 1;
+                const p = c.getContext('2d'); p.drawImage(i, 0, 0);
+                return Array.from(p.getImageData(0, 0, 1, 1).data); }"""
+            )
+            seen += 1
+            assert corner == [255, 255, 255, 255]
+    assert seen

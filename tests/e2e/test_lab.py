@@ -1,0 +1,137 @@
+"""The course in JupyterLab in a real browser, as a learner has it: `make e2e`."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.conftest import ROOT, SHOTS
+
+pytestmark = pytest.mark.e2e
+
+NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+WITH_SLIDERS = [
+    path.stem
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
+    if "sliders(" in path.read_text(encoding="utf-8")
+]
+# JupyterLab shows tracebacks, too, as what was written to stderr.
+ERROR = "[data-mime-type='application/vnd.jupyter.stderr']"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_runs_from_top_to_bottom(open_lab, name):
+    lab = open_lab(name)
+    lab.run_all()
+    for number in lab.screens():
+        SHOTS.mkdir(exist_ok=True)
+        lab.page.screenshot(path=SHOTS / f"{name}-{number:02}.png")
+        assert lab.page.locator(ERROR).count() == 0, lab.page.locator(ERROR).first.inner_text()
+    assert lab.failures == []
+    assert lab.leaving() == []
+
+
+@pytest.mark.parametrize("name", WITH_SLIDERS)
+def test_each_slider_redraws_its_figure_by_keyboard(open_lab, name):
+    lab = open_lab(name)
+    lab.run_all()
+    moved = 0
+    for _ in lab.screens():
+        boxes = lab.page.locator(".widget-vbox:has(.noUi-handle):has(img)")
+        for i in range(boxes.count()):
+            handles = boxes.nth(i).locator(".noUi-handle")
+            for k in range(handles.count()):
+                moved += redraws(lab, boxes.nth(i), handles.nth(k))
+    assert moved >= 2
+
+
+def redraws(lab, box, handle):
+    image = box.locator("img")
+    before = image.get_attribute("src")
+    handle.focus()
+    for key in ("ArrowRight", "ArrowLeft", "ArrowLeft"):  # one way may be the slider's end
+        lab.page.keyboard.press(key)
+        for _ in range(40):
+            if image.get_attribute("src") != before:
+                assert len(image.get_attribute("alt")) >= 20
+                return 1
+            time.sleep(0.1)
+    raise AssertionError(f"{lab.name}: the figure stays as it is")
+
+
+def test_an_exercise_answers_at_once(open_lab):
+    lab = open_lab("00_start_here")
+    checkers = "from coslr.checks import lesson_00 as checks"
+    lab.rewrite(lab.bring(checkers), checkers)
+    cell = lab.bring("checks.tenth_of_peak(share)")
+    expect(cell).to_contain_text("Not attempted yet")
+    lab.rewrite(cell, "share = 0.9\nchecks.tenth_of_peak(share)")
+    expect(cell).to_contain_text("✗ Not yet. That is where a straight line is at a tenth.")
+    lab.rewrite(cell, "share = 0.795\nchecks.tenth_of_peak(share)")
+    expect(cell).to_contain_text("✓ Right.")
+
+
+# --------------------------------------------------------- a study, interrupted and killed
+
+STUDY = """
+import time
+from coslr import Cosine, studies
+data = studies.Data(n_train=2000, n_validation=200, n_test=200)
+family = {"cosine": lambda eta, T: Cosine(T, eta)}
+trials = studies.grid(family, [0.1], range(24), epochs=4, data=data)
+study = studies.run(trials, cache="kept", workers=2)
+print(len(study.table), "trials,", (study.table["status"] == "ok").sum(), "ok")
+"""
+
+
+@pytest.fixture
+def study(lab, open_lab):
+    """A notebook with one cell that trains two dozen networks, and where their results are kept."""
+    folder = lab[0] / "notebooks"
+    cell = {"cell_type": "code", "id": "study", "metadata": {}, "outputs": []}
+    cell |= {"execution_count": None, "source": STUDY.strip()}
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    notebook = {"cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4}
+    path = folder / "study.ipynb"
+    path.write_text(json.dumps(notebook | {"nbformat_minor": 5}), encoding="utf-8")
+    yield open_lab("study"), folder / "kept"
+    path.unlink()
+
+
+def kept(folder: Path) -> dict[str, float]:
+    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("output.pkl")}
+
+
+def some(folder, n, seconds=120):
+    """Wait until so many results are on disk."""
+    for _ in range(10 * seconds):
+        if len(kept(folder)) >= n:
+            return kept(folder)
+        time.sleep(0.1)
+    raise AssertionError(f"only {len(kept(folder))} results after {seconds} s")
+
+
+def test_a_study_goes_on_after_an_interrupt_and_after_its_kernel_was_killed(study):
+    lab, folder = study
+    lab.menu("Run", "Run All Cells")
+    some(folder, 3)
+    lab.menu("Kernel", "Interrupt Kernel")
+    lab.idle()
+    expect(lab.page.locator(ERROR).first).to_contain_text("KeyboardInterrupt")
+    first = kept(folder)
+    assert len(first) < 24
+
+    lab.menu("Run", "Run All Cells")
+    some(folder, len(first) + 3)
+    lab.menu("Kernel", "Restart Kernel…")
+    lab.page.get_by_role("button", name="Confirm Kernel Restart").click()
+    lab.idle()
+    second = kept(folder)
+    assert first.items() <= second.items()  # what was there was not trained again
+    assert len(second) < 24
+
+    lab.run_all()
+    expect(lab.page.locator(".jp-OutputArea").first).to_contain_text("24 trials, 24 ok")
+    assert second.items() <= kept(folder).items()
