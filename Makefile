@@ -1,5 +1,5 @@
 # Each command builds .venv and installs what it needs by itself, and only when pyproject.toml is
-# newer than the last complete installation, which a stamp in .venv marks: .course or .test.
+# newer than the last complete installation, which a stamp in .venv marks: .course, .site or .test.
 
 ARGS ?=
 # An interpreter to use in place of the newest one found.
@@ -12,16 +12,18 @@ PYTHONS = python3.14 python3.13 python3.12 python3.11 python3
 AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 FIRST = notebooks/00_start_here.ipynb
 
-.PHONY: help lab test peers clean
+.PHONY: help lab test e2e peers site clean
 
 help:
 	@echo 'make lab     open the course in JupyterLab (make lab ARGS="--no-browser --port 9999")'
 	@echo 'make test    lint, run the tests, and run every notebook'
+	@echo 'make e2e     run the course in a real browser (needs Chromium)'
 	@echo 'make peers   the table of our schedules beside those of other libraries'
+	@echo 'make site    the course as a site, in build/site'
 	@echo 'make clean   remove .venv and caches'
 
 lab: .venv/.course
-	.venv/bin/python -m jupyterlab $(FIRST) $(AS_ROOT) $(ARGS)
+	.venv/bin/python -m jupyterlab $(FIRST) --ServerApp.root_dir="$(CURDIR)" $(AS_ROOT) $(ARGS)
 
 test: .venv/.test
 	.venv/bin/python -m ruff check
@@ -29,16 +31,23 @@ test: .venv/.test
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2
 	.venv/bin/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks
 
+e2e: .venv/.test
+	.venv/bin/python -m pytest -m e2e tests/e2e
+
 peers: .venv/.test
 	@.venv/bin/python -m tests.peers
 
+site: .venv/.site
+	.venv/bin/python -m sphinx -q -W --keep-going docs build/site
+	@echo "Open build/site/index.html in a browser."
+
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis
+	rm -rf build docs/api docs/notebooks .venv .pytest_cache .ruff_cache .hypothesis
 
 # .unfinished is there while pip writes. If it is still there at the next call, pip was killed
 # half-way and may have left half a package, so .venv starts again (from pip's cache).
 # pip's temporary files go into .venv too: /tmp is often too small for the CUDA libraries.
-.venv/.course .venv/.test: pyproject.toml
+.venv/.course .venv/.site .venv/.test: pyproject.toml
 	@if test -e .venv/.unfinished || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then \
 	  $(find_python); $(check_space); \
 	  echo "Making .venv with $$python"; "$$python" -m venv --clear .venv || exit 1; \
@@ -46,7 +55,7 @@ clean:
 	@mkdir -p .venv/tmp && touch .venv/.unfinished
 	TMPDIR="$$PWD/.venv/tmp" .venv/bin/python -m pip install -e ".[$(@:.venv/.%=%)]" \
 	  || { rm -rf .venv/.unfinished .venv/tmp; exit 1; }
-	@rm -rf .venv/.unfinished .venv/tmp && touch .venv/.course $@
+	@rm -rf .venv/.unfinished .venv/tmp && touch .venv/.course $(if $(filter %.test,$@),.venv/.site) $@
 
 # Sets $python to the first interpreter that is new enough and can make a venv.
 define find_python
