@@ -19,20 +19,24 @@ REPOSITORY = "OWNER/REPOSITORY"
 PACKAGE = Path(coslr.__file__).parent
 HERE = Path(__file__).parent
 
-# Sphinx reads what is in its own folder. Copies keep their dates, so only changed pages are made
-# again; git ignores them.
-shutil.rmtree(HERE / "notebooks", ignore_errors=True)
-(HERE / "notebooks").mkdir()
+# Sphinx reads what is in its own folder: copies of the notebooks, with their dates, so that only
+# changed ones are rendered again, and a page for each of our modules. git ignores both folders.
+for made in ("notebooks", "api"):
+    shutil.rmtree(HERE / made, ignore_errors=True)
+    (HERE / made).mkdir()
 for notebook in HERE.parent.glob("notebooks/*.ipynb"):
     shutil.copy2(notebook, HERE / "notebooks")
+for module in PACKAGE.glob("[!_]*.py"):
+    title = f"coslr.{module.stem}"
+    page = f"{title}\n{'=' * len(title)}\n\n.. automodule:: {title}\n   :members:\n"
+    (HERE / "api" / f"{title}.rst").write_text(page, encoding="utf-8")
 
 project = "coslr"
 author = "coslr authors"
 version = release = coslr.__version__
 html_title = "Cosine annealing, measured"
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.apidoc"]
-exclude_patterns = ["api/modules.rst"]
+extensions = ["myst_nb", "sphinx.ext.autodoc"]
 nb_execution_mode = "off"  # the outputs are the committed ones
 nb_ipywidgets_js = {}  # no widget manager: it would come from elsewhere
 nb_merge_streams = True
@@ -40,16 +44,6 @@ nb_render_markdown_format = "myst"  # for formulas in outputs
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 
-apidoc_modules = [
-    {
-        "path": str(PACKAGE),
-        "destination": "api",
-        "exclude_patterns": [str(PACKAGE / "checks")],
-        "separate_modules": True,
-        "module_first": True,
-        "automodule_options": {"members", "ignore-module-all"},
-    }
-]
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 autodoc_typehints = "none"  # the texts say what an argument must be
@@ -85,15 +79,13 @@ def without_kernel(data, states):
     widget = data.pop("application/vnd.jupyter.widget-view+json", None)
     words = "".join(data.get("text/plain", ""))
     if widget and words.startswith("VBox("):
-        names = ", ".join(
-            f"<code>{name}</code>" for name in re.findall(r"description='(.*?)'", words)
-        )
         box = states.get(f"IPY_MODEL_{widget['model_id']}", {})
         inside = [states.get(child, {}) for child in box.get("children", [])]
+        names = [part["description"] for part in inside if part.get("description")]
+        names = names or re.findall(r"description='(.*?)'", words)
         figure = "".join(part["value"] for part in inside if part.get("_view_name") == "HTMLView")
-        data["text/html"] = (
-            f"<p><em>When the notebook runs, sliders are here: {names} …</em></p>{figure}"
-        )
+        sliders = ", ".join(f"<code>{name}</code>" for name in names)
+        data["text/html"] = f"<p><em>Sliders when the notebook runs: {sliders}</em></p>{figure}"
 
 
 def read_readme(app, path, parent, content):

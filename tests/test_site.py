@@ -95,7 +95,7 @@ def test_links_lead_to_pages_of_the_site(pages):
 
 def test_the_first_page_leads_to_every_notebook_and_to_the_reference(site, pages):
     links = set(pages[site / "index.html"].links)
-    assert {f"notebooks/{name}.html" for name in NOTEBOOKS} | {"api/coslr.html"} <= links
+    assert {f"notebooks/{name}.html" for name in NOTEBOOKS} | {"api/coslr.pytorch.html"} <= links
 
 
 @each
