@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch.optim.lr_scheduler import (
     CosineAnnealingLR,
@@ -47,6 +48,20 @@ def toy(lr: float) -> torch.optim.Optimizer:
 
 def draw(rates: list[float]) -> None:
     """Stands for a plot: what matters is how the rates came about."""
+
+
+def alike() -> tuple[Schedule, dict[str, np.ndarray]]:
+    """A schedule of 100 updates and the traces of four loops meant to follow it; one does.
+
+    >>> meant, loops = alike()
+    >>> [name for name, rates in loops.items() if (rates == meant(np.arange(100))).all()]
+    ['C']
+    """
+    meant = warmup(Cosine(T_max=90, eta_max=0.1), updates=10)
+    short = warmup(Cosine(T_max=89, eta_max=0.1), updates=10)
+    from_zero = warmup(Cosine(T_max=90, eta_max=0.1), updates=10, start=0.0)
+    t = np.arange(100)
+    return meant, {"A": meant(t - 1), "B": short(t), "C": meant(t), "D": from_zero(t)}
 
 
 # ------------------------------------------------------------------------ what one step counts
@@ -542,7 +557,7 @@ EXHIBITS: dict[int, Exhibit] = {
         broken=used_up_by_the_plot,
         fixed=plotted_from_the_schedule,
         story="To draw the schedule, the lesson steps the scheduler through all epochs (and the "
-        "optimizer too, so that PyTorch has nothing to warn of). Then it trains with the same two "
+        "optimizer too, without which PyTorch would warn). Then it trains with the same two "
         "objects. The plot is right, and it is the only thing that used the schedule.",
         unit="epoch",
     ),
@@ -575,9 +590,9 @@ EXHIBITS: dict[int, Exhibit] = {
         meant=CosineWarmRestarts(T_0=40, eta_max=0.1),
         broken=restart_from_where_it_stands,
         fixed=restart_from_the_peak,
-        story="A new scheduler for each cycle was the usual way to restart. PyTorch's computes "
-        "each rate from the one that it finds in the optimizer, and the last cycle has left it "
-        "at 0. Zero times anything is zero.",
+        story="A new scheduler is made for each cycle. PyTorch's computes each rate from the one "
+        "that it finds in the optimizer, and the last cycle has left it at 0. Zero times anything "
+        "is zero. (Up to version 1.8, by the report, this loop did restart.)",
     ),
     10: Exhibit(
         letter="k",

@@ -1,6 +1,7 @@
 """The exercises of notebook 08, Broken schedules."""
 
 import copy
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -74,7 +75,8 @@ def repaired_loop(
         return NOT_YET
     optimizer = toy(lr=ETA_MAX)
     try:
-        with audit(optimizer) as trace:
+        with audit(optimizer) as trace, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyTorch's, of the wrong order
             returned = answer(optimizer, epochs, batches)
     except Exception as error:
         return fails(error)

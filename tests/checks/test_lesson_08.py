@@ -9,9 +9,6 @@ from coslr.museum import EXHIBITS
 from coslr.pytorch import ScheduleLR
 from tests.checks.harness import Checkers
 
-# Some of the mistakes are such that PyTorch warns of them.
-pytestmark = pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
-
 
 def loop(T_max=lambda epochs, batches: epochs * batches, order="optimizer, scheduler"):
     def train(optimizer, epochs, batches):
