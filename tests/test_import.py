@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "theory": {"numpy"},
     "museum": {"torch", "numpy"},
     "plotting": {"numpy", "matplotlib", "cycler", "ipywidgets", "IPython"},
-    "checks": {"numpy", "torch"},
+    "checks": {"numpy", "pandas", "torch"},
 }
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.stem != "__init__")
 
