@@ -42,7 +42,7 @@ site: .venv/.site
 	@echo "Open build/site/index.html in a browser."
 
 clean:
-	rm -rf build docs/api docs/notebooks .venv .pytest_cache .ruff_cache .hypothesis
+	rm -rf build docs/api docs/notebooks .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 # .unfinished is there while pip writes. If it is still there at the next call, pip was killed
 # half-way and may have left half a package, so .venv starts again (from pip's cache).

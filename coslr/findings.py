@@ -17,7 +17,7 @@ from coslr.verdicts import Comparison
 
 
 def keep(
-    notebook: str, found: Mapping[str, Comparison], folder: str | os.PathLike | None = None
+    notebook: str, found: Mapping[str, Comparison], folder: str | os.PathLike[str] | None = None
 ) -> Path | None:
     """Write down what a notebook found, for its set of seeds; a later run replaces it.
 
@@ -52,7 +52,7 @@ def keep(
     return file
 
 
-def load(*folders: str | os.PathLike) -> dict[str, dict[int, Comparison]]:
+def load(*folders: str | os.PathLike[str]) -> dict[str, dict[int, Comparison]]:
     """All that was kept: key -> first seed of the set -> comparison.
 
     Parameters

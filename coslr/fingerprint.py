@@ -131,7 +131,7 @@ class _Walk:
                 self.write(name)
                 self.add(attribute)
 
-    def add_function(self, value: types.FunctionType) -> None:
+    def add_function(self, value: Any) -> None:
         self.add([value.__defaults__, value.__kwdefaults__])
         names = self.add_code(value.__code__)
         self.add_cells(value)

@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9"]
 DASHES = ["-", "--", "-.", ":", (0, (7, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (9, 4))]
 
-STYLE = {
+STYLE: Any = {
     # The width too: a cycle belongs to its axes, the other settings only to the moment of drawing.
     "axes.prop_cycle": cycler(color=COLORS, linestyle=DASHES, linewidth=[2] * len(COLORS)),
     "axes.spines.right": False,
@@ -81,7 +81,9 @@ def axes(
     return panels[0] if columns == 1 else panels
 
 
-def curves(ax: Axes, schedules: Mapping[str, Callable], updates: float, points: int = 1001) -> Axes:
+def curves(
+    ax: Axes, schedules: Mapping[str, Callable[..., Any]], updates: float, points: int = 1001
+) -> Axes:
     """Draw each schedule from t = 0 to `updates`, and a legend of their names.
 
     Parameters
@@ -108,7 +110,7 @@ def curves(ax: Axes, schedules: Mapping[str, Callable], updates: float, points: 
 def recorded(
     ax: Axes,
     rates: Sequence[float],
-    schedule: Callable,
+    schedule: Callable[..., Any],
     *,
     steps_per_unit: float = 1,
     first_update: int = 0,
@@ -131,15 +133,15 @@ def recorded(
     """
     updates = np.arange(first_update, first_update + len(rates))
     right = np.array([float(schedule(t)) for t in (updates / steps_per_unit).tolist()])
-    rates = np.asarray(rates, dtype=float)
+    found = np.asarray(rates, dtype=float)
     ax.plot(updates, right, label="schedule")
-    ax.plot(updates, rates, label="recorded")
-    close = abs(rates - right) <= np.maximum(tolerance * abs(right), 1e-15)
+    ax.plot(updates, found, label="recorded")
+    close = abs(found - right) <= np.maximum(tolerance * abs(right), 1e-15)
     apart = np.flatnonzero(~close)  # NaN too
     if apart.size:
         k = apart[0]
-        label = f"update {updates[k]}: {rates[k]:.6g}, not {right[k]:.6g}"
-        ax.plot(updates[k], rates[k], "o", color="black", fillstyle="none", ms=10, label=label)
+        label = f"update {updates[k]}: {found[k]:.6g}, not {right[k]:.6g}"
+        ax.plot(updates[k], found[k], "o", color="black", fillstyle="none", ms=10, label=label)
     ax.set_ylim(bottom=0)
     return legend(ax)
 
@@ -247,7 +249,9 @@ def _image(drawn: Figure | Axes | np.ndarray, alt: str) -> str:
     """The figure as an HTML image with its alt text: notebooks keep none for plain images."""
     if len(alt.strip()) < 20:
         raise ValueError(f"alt={alt!r}: must say what the figure shows, in a sentence or two")
-    figure = drawn if isinstance(drawn, Figure) else np.ravel(drawn)[0].figure
+    figure = (
+        drawn if isinstance(drawn, Figure) else np.ravel(np.asarray(drawn, dtype=object))[0].figure
+    )
     png = io.BytesIO()
     with rc_context(STYLE):
         figure.savefig(png, format="png", dpi=DPI, facecolor="white")
