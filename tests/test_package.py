@@ -1,4 +1,4 @@
-"""The wheel and the sdist: what is in them, that nothing else is, and that the module runs alone."""
+"""The wheel and the sdist: what is in them, that nothing else is, and that it runs alone."""
 
 import email
 import subprocess
@@ -98,7 +98,8 @@ sys.path.insert(0, sys.argv[1])
 import coslr
 
 assert coslr.__file__.startswith(sys.argv[1])
-assert {cls.__name__ for cls in coslr.Schedule.__subclasses__()} <= {*coslr.__all__, "Warmup", "Join"}
+kinds = {kind.__name__ for kind in coslr.Schedule.__subclasses__()}
+assert kinds <= {*coslr.__all__, "Warmup", "Join"}
 schedule = coslr.warmup(coslr.Cosine(50, 0.1, 0.0001), 5)
 assert coslr.from_dict(schedule.to_dict()) == schedule
 try:

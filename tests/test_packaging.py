@@ -26,9 +26,7 @@ NOT_ON_CONDA |= {"playwright", "axe-playwright-python"}
 NOT_ON_CONDA |= {"mypy", "hatchling"}
 # Other libraries' schedules, the site and the package are checked by tests that conda users skip.
 EXTRAS = {
-    k: v
-    for k, v in PROJECT["optional-dependencies"].items()
-    if k not in ("peers", "site", "build")
+    k: v for k, v in PROJECT["optional-dependencies"].items() if k not in ("peers", "site", "build")
 }
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows runs no shell scripts")
