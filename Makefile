@@ -54,7 +54,8 @@ clean:
 	fi
 	@mkdir -p .venv/tmp && touch .venv/.unfinished
 	TMPDIR="$$PWD/.venv/tmp" .venv/bin/python -m pip install -e ".[$(@:.venv/.%=%)]" \
-	  || { rm -rf .venv/.unfinished .venv/tmp; exit 1; }
+	  || { rm -rf .venv/.unfinished .venv/tmp; echo "The packages could not be installed; pip says" \
+	    "why, above. With no network, 'touch $@' goes on with those that are there." >&2; exit 1; }
 	@rm -rf .venv/.unfinished .venv/tmp && touch .venv/.course $(if $(filter %.test,$@),.venv/.site) $@
 
 # Sets $python to the first interpreter that is new enough and can make a venv.

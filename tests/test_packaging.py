@@ -232,7 +232,9 @@ def test_a_failed_check_or_installation_fails(checkout):
     assert len(calls(checkout)) == 1  # the first check, and none after it
 
     shutil.rmtree(checkout / ".venv")
-    assert make(checkout, "test").returncode != 0
+    failed = make(checkout, "test")
+    assert failed.returncode != 0
+    assert "'touch .venv/.test' goes on with those that are there" in failed.stderr
     assert not (checkout / ".venv/.test").exists()
 
 
