@@ -39,7 +39,9 @@ def main() -> None:
         if cooldown is not None:
             same &= runs["decay_fraction"] == cooldown
         (run,) = runs.index[same]
-        drawn.append(curves[curves["run"] == run])
+        # A run that was started again has some updates twice in its log, with the same losses.
+        curve = curves[curves["run"] == run].drop_duplicates("update").sort_values("update")
+        drawn.append(curve)
     drawn = pd.concat(drawn)
     drawn.to_csv(TARGET / "curves.csv", index=False, lineterminator="\n")
     print(len(runs), "runs,", len(drawn), "points of curves")
