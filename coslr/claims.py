@@ -264,12 +264,7 @@ def table(found: Mapping[str, Mapping[int, Comparison]], links: bool = True) -> 
     ]
     for claim in CLAIMS:
         where = f"[{claim.notebook}]({claim.notebook}.ipynb)" if links else claim.notebook
-        effects = [
-            f"{found[key][min(found[key])].a} against {found[key][min(found[key])].b}: "
-            f"{found[key][min(found[key])]}" + _set_apart(found[key])
-            for key in claim.keys
-            if key in found
-        ]
+        effects = [_effect(found[key]) for key in claim.keys if key in found]
         measured = "; ".join(effects) or claim.measured or "not run yet"
         verdict = f"**{claim.verdict(found)}**"
         cells = [claim.says, where, measured, verdict, claim.literature]
@@ -277,8 +272,10 @@ def table(found: Mapping[str, Mapping[int, Comparison]], links: bool = True) -> 
     return "\n".join(lines)
 
 
-def _set_apart(sets: Mapping[int, Comparison]) -> str:
-    """What the other sets of seeds found, where it is another outcome."""
+def _effect(sets: Mapping[int, Comparison]) -> str:
+    """What the first set of seeds found, and what the others did where it is another outcome."""
     first, *others = (sets[seed] for seed in sorted(sets))
+    measure = "" if first.measure.endswith(("accuracy", "loss")) else f", {first.measure}"
     different = [other.outcome for other in others if other.outcome != first.outcome]
-    return f" (with other seeds: {', '.join(different)})" if different else ""
+    flips = f" (with other seeds: {', '.join(different)})" if different else ""
+    return f"{first.a} against {first.b}{measure}: {first}{flips}"
