@@ -7,6 +7,7 @@ an output that needs a kernel (sliders, progress bars) is replaced by words when
 import json
 import re
 import shutil
+from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
@@ -150,10 +151,10 @@ def links(app, name, template, context, doctree):
         tree = quote(f"lab/tree/{name}.ipynb", safe="")
         binder = f"https://mybinder.org/v2/gh/{REPOSITORY}/HEAD?urlpath={tree}"
         colab = f"https://colab.research.google.com/github/{REPOSITORY}/blob/HEAD/{name}.ipynb"
-        install = f"%pip install git+https://github.com/{REPOSITORY}"
+        install = f'%pip install "coslr[course] @ git+https://github.com/{REPOSITORY}"'
         row = (
             f'<p class="open"><a href="{binder}">Open in Binder</a>'
-            f'<a href="{colab}" title="Run this first: {install}">Open in Colab</a>'
+            f'<a href="{colab}" title="Run this first: {escape(install)}">Open in Colab</a>'
             f'<a href="../_sources/{name}.ipynb" download>Download</a></p>'
         )
         context["body"] = context["body"].replace("</h1>", f"</h1>{row}", 1)
