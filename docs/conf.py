@@ -5,6 +5,7 @@ an output that needs a kernel (sliders, progress bars) is replaced by words when
 """
 
 import json
+import posixpath
 import re
 import shutil
 from html import escape
@@ -70,6 +71,8 @@ def read(app, name, source):
         states = states.get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
         states = {f"IPY_MODEL_{key}": widget["state"] for key, widget in states.items()}
         for cell in notebook["cells"]:
+            if cell["cell_type"] == "markdown":
+                cell["source"] = with_links("".join(cell["source"]), "notebooks/")
             for output in cell.get("outputs", []):
                 without_kernel(output.get("data", {}), states)
         source[0] = json.dumps(notebook)
@@ -90,16 +93,23 @@ def without_kernel(data, states):
 
 
 def read_readme(app, path, parent, content):
-    """The README as the first page: its badge as words, its links to where things are here."""
+    """The README as the first page, with its badge as words."""
     text = re.sub(r"\[!\[([^]]*)\]\([^)]*\)\](\([^)]*\))", r"[\1]\2", content[0])
-    text = text.replace("(docs/", "(")
-    text = re.sub(r"\]\(coslr/(\w+)\.py\)", r"](api/coslr.\1.rst)", text)
-    on_the_site = ("http", "api/", "notebooks/", "#", "schedules.png")
-    content[0] = re.sub(
-        rf"\]\((?!{'|'.join(on_the_site)})([\w./-]+)\)",
-        rf"](https://github.com/{REPOSITORY}/blob/HEAD/\1)",
-        text,
-    )
+    content[0] = with_links(text.replace("(docs/", "("), "")
+
+
+def with_links(text, folder):
+    """Links to our modules lead to the reference, and those to other files to the repository."""
+
+    def link(match):
+        path = posixpath.normpath(folder + match[1])
+        if module := re.fullmatch(r"coslr/([a-z]+)\.py", path):
+            return f"](/api/coslr.{module[1]}.rst)"
+        if path.endswith((".ipynb", ".png")):
+            return match[0]
+        return f"](https://github.com/{REPOSITORY}/blob/HEAD/{path})"
+
+    return re.sub(r"\]\(([\w./-]+)\)", link, text)
 
 
 # ------------------------------------------------------------------------------ docstrings
