@@ -142,7 +142,7 @@ def balanced(labels: torch.Tensor, n: int, classes: int, name: str = "n") -> tor
 
 
 def fashion_mnist(
-    full: bool = False, folder: str | os.PathLike | None = None, size: int = 28
+    full: bool = False, folder: str | os.PathLike[str] | None = None, size: int = 28
 ) -> Images:
     """Fashion-MNIST, as a bundled sample of 10,000 + 2,000 images or in full (60,000 + 10,000).
 

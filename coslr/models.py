@@ -79,7 +79,8 @@ class SmallCNN(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Ten unnormalised class scores (logits) for each image."""
-        return self.layers(x)
+        scores: torch.Tensor = self.layers(x)
+        return scores
 
 
 class SmallGRU(nn.Module):
@@ -120,4 +121,5 @@ class SmallGRU(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Ten unnormalised class scores (logits) for each image."""
         _, state = self.gru(x.squeeze(1))
-        return self.head(state[-1])
+        scores: torch.Tensor = self.head(state[-1])
+        return scores

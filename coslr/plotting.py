@@ -19,6 +19,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 # Okabe & Ito's palette ("Color Universal Design", 2008), which colour-blind readers can tell apart;
 # its yellow, too pale for a line on white, is left out.
@@ -252,9 +253,11 @@ def _image(drawn: Figure | Axes | np.ndarray, alt: str) -> str:
     figure = (
         drawn if isinstance(drawn, Figure) else np.ravel(np.asarray(drawn, dtype=object))[0].figure
     )
-    png = io.BytesIO()
+    raw, png = io.BytesIO(), io.BytesIO()
     with rc_context(STYLE):
-        figure.savefig(png, format="png", dpi=DPI, facecolor="white")
+        figure.savefig(raw, format="png", dpi=DPI, facecolor="white")
+    # A figure of lines needs few colours: a palette of 128 makes a third of the file.
+    Image.open(raw).convert("RGB").quantize(128).save(png, format="png", optimize=True)
     width = round(figure.get_size_inches()[0] * 96)
     return (
         f'<img alt="{html.escape(" ".join(alt.split()))}" width="{width}" '

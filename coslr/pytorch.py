@@ -95,9 +95,9 @@ class ScheduleLR(LRScheduler):
             self._updated = False
             optimizer.register_step_post_hook(self._note_update)
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[Any]:
         """The rate of each param group at update ``last_epoch``."""
-        t = self.last_epoch
+        t: float = self.last_epoch
         if self.steps_per_unit != 1:
             t = t / self.steps_per_unit
         if len(self.schedules) == 1:
@@ -149,11 +149,11 @@ class ScheduleLR(LRScheduler):
                 lr.fill_(rate)
         self._last_lr = rates
         if self.momenta:
-            self._write_momenta()
+            self._write_momenta(self.momenta)
 
-    def _write_momenta(self) -> None:
+    def _write_momenta(self, momenta: list[Rate]) -> None:
         t = self.last_epoch / self.steps_per_unit
-        for group, momentum in zip(self.optimizer.param_groups, self.momenta, strict=True):
+        for group, momentum in zip(self.optimizer.param_groups, momenta, strict=True):
             if "momentum" in group:
                 group["momentum"] = momentum(t)
             else:
@@ -356,7 +356,7 @@ def audit(
     units = _units(steps_per_unit)
     trace = Trace([[] for _ in chosen])
 
-    def read(optimizer, *_):
+    def read(optimizer: torch.optim.Optimizer, *_: Any) -> None:
         if _skips(optimizer):
             return
         update = first_update + len(trace.rates)

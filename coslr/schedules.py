@@ -20,13 +20,15 @@ import dataclasses
 import math
 import numbers
 from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from math import cos, pi
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 # Endless schedules count their cycles; beyond a quintillion updates they stop counting.
 HORIZON = 1e18
@@ -34,7 +36,7 @@ HORIZON = 1e18
 # ------------------------------------------------------------------------------- the formula
 
 
-def cosine(t, T_max: float, eta_max: float, eta_min: float = 0.0):
+def cosine(t: Any, T_max: float, eta_max: float, eta_min: float = 0.0) -> Any:
     r"""The cosine annealing formula: half a cosine wave from `eta_max` down to `eta_min`.
 
     .. math:: \eta_t = \eta_{min} + \tfrac12 (\eta_{max}-\eta_{min})
@@ -72,7 +74,7 @@ def cosine(t, T_max: float, eta_max: float, eta_min: float = 0.0):
     return Cosine(T_max, eta_max, eta_min)(t)
 
 
-def _cosine_weight(t, T_max, xp):
+def _cosine_weight(t: Any, T_max: Any, xp: Any) -> Any:
     """The falling half wave, from 1 at t <= 0 to 0 at t >= T_max.
 
     The clip comes before the division, so that T_max / T_max is exactly 1 and no t is too large.
@@ -80,7 +82,7 @@ def _cosine_weight(t, T_max, xp):
     return 0.5 + 0.5 * xp.cos(math.pi * (xp.clip(t, 0, T_max) / T_max))
 
 
-def _linear_weight(t, T_max, xp):
+def _linear_weight(t: Any, T_max: Any, xp: Any) -> Any:
     """The falling straight line, from 1 at t <= 0 to 0 at t >= T_max.
 
     Not 1 - t / T_max: a compiler may divide by multiplying, miss 1 at the end, and go below 0.
@@ -88,7 +90,7 @@ def _linear_weight(t, T_max, xp):
     return (T_max - xp.clip(t, 0, T_max)) / T_max
 
 
-def _sqrt_weight(t, T_max, xp):
+def _sqrt_weight(t: Any, T_max: Any, xp: Any) -> Any:
     """One minus a square root, from 1 to 0: steep at first (Hägele et al. 2024).
 
     The second clip keeps the slope finite at 0, for automatic differentiation; 1 - 1e-17 is 1.
@@ -99,7 +101,7 @@ def _sqrt_weight(t, T_max, xp):
 _SHAPES = {"linear": _linear_weight, "cosine": _cosine_weight, "sqrt": _sqrt_weight}
 
 
-def _between(low, high, w):
+def _between(low: Any, high: Any, w: Any) -> Any:
     """`high` at w = 1 and `low` at w = 0, both exact."""
     return high * w + low * (1.0 - w)
 
@@ -110,18 +112,18 @@ class _Scalars:
     cos, exp, sqrt = math.cos, math.exp, math.sqrt
 
     @staticmethod
-    def clip(t, low, high):
+    def clip(t: Any, low: Any, high: Any) -> Any:
         return low if t < low else high if t > high else t
 
     @staticmethod
-    def where(condition, yes, no):
+    def where(condition: Any, yes: Any, no: Any) -> Any:
         return yes if condition else no
 
 
 # ---------------------------------------------------------------------- checks of arguments
 
 
-def _number(name: str, value: Any, right: str) -> float:
+def _number(name: str, value: Any, right: str) -> Any:
     """`value` as a plain finite Python number; bools, strings and arrays are refused."""
     if isinstance(value, np.generic):
         value = value.item()
@@ -138,12 +140,12 @@ def _number(name: str, value: Any, right: str) -> float:
     return value
 
 
-def _require(condition: bool, name: str, value: Any, right: str) -> None:
+def _require(condition: Any, name: str, value: Any, right: str) -> None:
     if not condition:
         raise ValueError(f"{name}={value!r}: must be {right}")
 
 
-def _duration(name: str, value: Any) -> float:
+def _duration(name: str, value: Any) -> Any:
     right = "a number of updates (or epochs) above 0"
     value = _number(name, value, right)
     _require(value > 1e-100, name, value, right)  # dividing by less would overflow
@@ -151,13 +153,13 @@ def _duration(name: str, value: Any) -> float:
     return value
 
 
-def _from_zero(name: str, value: Any, right: str) -> float:
+def _from_zero(name: str, value: Any, right: str) -> Any:
     value = _number(name, value, right)
     _require(value >= 0, name, value, right)
     return value
 
 
-def _fraction(name: str, value: Any) -> float:
+def _fraction(name: str, value: Any) -> Any:
     right = "a factor above 0 and at most 1"
     value = _number(name, value, right)
     _require(0 < value <= 1, name, value, right)
@@ -173,7 +175,7 @@ def _count_or_none(name: str, value: Any) -> int | None:
     return int(value)
 
 
-def _sequence(name: str, values: Any, right: str) -> tuple:
+def _sequence(name: str, values: Any, right: str) -> tuple[Any, ...]:
     try:
         result = tuple(values)
     except TypeError:  # np.array(3.0) has __iter__, and refuses all the same
@@ -183,7 +185,7 @@ def _sequence(name: str, values: Any, right: str) -> tuple:
     return result
 
 
-def _increasing(name: str, values: Any) -> tuple:
+def _increasing(name: str, values: Any) -> tuple[float, ...]:
     """A tuple of durations, each above the one before."""
     right = "a sequence of increasing update indices above 0"
     values = _sequence(name, values, right)
@@ -202,9 +204,22 @@ class Schedule:
     ``_rate(t, xp)``, where `xp` is numpy, jax.numpy, or a stand-in for plain numbers.
     """
 
-    length: float  # updates to the end, math.inf where there is none
+    if TYPE_CHECKING:
 
-    def __call__(self, t):
+        @property
+        def length(self) -> float:
+            """Updates to the end, math.inf where there is none."""
+
+    @overload
+    def __call__(self, t: float) -> float: ...
+
+    @overload
+    def __call__(self, t: NDArray[Any]) -> NDArray[np.float64]: ...
+
+    @overload
+    def __call__(self, t: Any) -> Any: ...
+
+    def __call__(self, t: Any) -> Any:
         """The learning rate at update `t`, in the shape of `t`.
 
         Raises
@@ -218,7 +233,7 @@ class Schedule:
                 return self._rate(math.copysign(1e300, t > 0 or -1), _Scalars)
         return self._general(t)
 
-    def _general(self, t):
+    def _general(self, t: Any) -> Any:
         if hasattr(t, "__array_namespace__") and not isinstance(t, np.ndarray | np.generic):
             return self._rate(t, t.__array_namespace__())  # a JAX array or tracer
         if isinstance(t, numbers.Real) and not isinstance(t, bool):  # numpy's numbers among them
@@ -230,7 +245,7 @@ class Schedule:
             raise TypeError(f"t={t!r}: must be a real number or an array of real numbers")
         return self._curve(array)
 
-    def _curve(self, t: np.ndarray):
+    def _curve(self, t: NDArray[Any]) -> NDArray[np.float64]:
         """In blocks that stay in the processor's cache: memory, not the cosine, is what is slow."""
         flat = t.reshape(-1)
         rates = np.empty(flat.shape)
@@ -241,10 +256,10 @@ class Schedule:
             rates[start : start + 8192] = self._rate(block, np)
         return rates.reshape(t.shape)
 
-    def _rate(self, t, xp):
+    def _rate(self, t: Any, xp: Any) -> Any:
         raise NotImplementedError
 
-    def boundaries_before(self, t: float) -> tuple:
+    def boundaries_before(self, t: float) -> tuple[float, ...]:
         """Where new phases (cycles, steps, pieces) begin, after 0 and before `t`.
 
         >>> CosineWarmRestarts(T_0=10, eta_max=0.1, T_mult=2).boundaries_before(100)
@@ -252,7 +267,7 @@ class Schedule:
         """
         return tuple(b for b in self._boundaries(t) if b < t)
 
-    def _boundaries(self, t: float):
+    def _boundaries(self, t: float) -> Iterable[float]:
         return ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -261,15 +276,20 @@ class Schedule:
         >>> Cosine(T_max=50, eta_max=0.1).to_dict()
         {'schedule': 'Cosine', 'T_max': 50, 'eta_max': 0.1, 'eta_min': 0.0}
         """
-        fields = {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        fields = {name: _plain(getattr(self, name)) for name in _names(self)}
         return {"schedule": type(self).__name__} | fields
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         # Only the arguments are pickled: tables are made again, checks are run again.
-        return type(self), tuple(getattr(self, f.name) for f in dataclasses.fields(self))
+        return type(self), tuple(getattr(self, name) for name in _names(self))
 
 
-def _plain(value):
+def _names(schedule: Any) -> list[str]:
+    """What a schedule's arguments are called."""
+    return [field.name for field in dataclasses.fields(schedule)]
+
+
+def _plain(value: Any) -> Any:
     if isinstance(value, Schedule):
         return value.to_dict()
     return [_plain(v) for v in value] if isinstance(value, tuple) else value
@@ -288,17 +308,17 @@ def from_dict(config: dict[str, Any]) -> Schedule:
     """
     if not isinstance(config, dict):
         raise TypeError(f"config={config!r}: must be a dict as made by Schedule.to_dict")
-    known = {kind.__name__: kind for kind in Schedule.__subclasses__()}
+    known: dict[Any, type[Schedule]] = {kind.__name__: kind for kind in Schedule.__subclasses__()}
     name = config.get("schedule")
     _require(name in known, "config['schedule']", name, f"one of {', '.join(sorted(known))}")
     arguments = {key: _revive(value) for key, value in config.items() if key != "schedule"}
-    names = [f.name for f in dataclasses.fields(known[name])]
+    names = _names(known[name])
     wrong = set(arguments) - set(names)
     _require(not wrong, f"config for {name}", sorted(wrong), f"arguments among {', '.join(names)}")
     return known[name](**arguments)
 
 
-def _revive(value):
+def _revive(value: Any) -> Any:
     if isinstance(value, dict):
         return from_dict(value)
     return [_revive(v) for v in value] if isinstance(value, list) else value
@@ -342,10 +362,10 @@ class Constant(Schedule):
     eta: float
     length = math.inf
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _normalise(self, eta=_from_zero("eta", self.eta, "a learning rate from 0"))
 
-    def _rate(self, t, xp):
+    def _rate(self, t: Any, xp: Any) -> Any:
         return self.eta + 0.0 * xp.clip(t, 0, 1)  # in the shape of t, with inf * 0 kept away
 
 
@@ -373,7 +393,7 @@ class Cosine(Schedule):
     eta_max: float
     eta_min: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _normalise(self, T_max=_duration("T_max", self.T_max), **_rates(self))
         half = (self.eta_max - self.eta_min) / 2
         if self.eta_min + 2 * half > self.eta_max:  # rounded up: no rate shall be above eta_max
@@ -384,14 +404,16 @@ class Cosine(Schedule):
     def length(self) -> float:
         return self.T_max
 
-    def __call__(self, t):
-        # For the call that a training loop makes, the formula without its layers. Strictly between
-        # the ends the textbook form serves: it is quicker, and equal but for rounding.
-        if (type(t) is int or type(t) is float) and 0 < t < self.T_max:
-            return self.eta_min + self._half * (1.0 + cos(pi * (t / self.T_max)))
-        return Schedule.__call__(self, t)
+    if not TYPE_CHECKING:  # its types are those of Schedule.__call__
 
-    def _rate(self, t, xp):
+        def __call__(self, t):
+            # For the call that a training loop makes, the formula without its layers. Strictly
+            # between the ends the textbook form serves: it is quicker, and equal but for rounding.
+            if (type(t) is int or type(t) is float) and 0 < t < self.T_max:
+                return self.eta_min + self._half * (1.0 + cos(pi * (t / self.T_max)))
+            return Schedule.__call__(self, t)
+
+    def _rate(self, t: Any, xp: Any) -> Any:
         return _between(self.eta_min, self.eta_max, _cosine_weight(t, self.T_max, xp))
 
 
@@ -434,7 +456,7 @@ class CosineWarmRestarts(Schedule):
     decay: float = 1.0
     cycles: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         right = "a number from 1 (each cycle as long as the one before, or longer)"
         T_mult = _number("T_mult", self.T_mult, right)
         _require(T_mult >= 1, "T_mult", T_mult, right)
@@ -450,9 +472,10 @@ class CosineWarmRestarts(Schedule):
             _ = self._starts  # so that a table that cannot be made is an error now, not later
 
     @cached_property
-    def _starts(self) -> tuple:
+    def _starts(self) -> tuple[float, ...]:
         """Where each cycle begins, for T_mult > 1, and last where the last one ends."""
-        starts, T_i = [0], self.T_0
+        starts: list[float] = [0]
+        T_i = self.T_0
         whole = isinstance(self.T_0, int) and self.T_mult == int(self.T_mult)
         T_mult = int(self.T_mult) if whole else self.T_mult  # integers stay exact at any size
         while len(starts) <= self.cycles if self.cycles else starts[-1] < HORIZON:
@@ -473,17 +496,17 @@ class CosineWarmRestarts(Schedule):
         return self.T_0 * self.cycles if self.T_mult == 1 else self._starts[-1]
 
     @property
-    def boundaries(self) -> tuple:
+    def boundaries(self) -> tuple[float, ...]:
         """The restarts: where each cycle after the first begins. Needs `cycles`."""
         return _all_boundaries(self)
 
-    def _boundaries(self, t):
+    def _boundaries(self, t: float) -> Iterable[float]:
         t = min(t, self.length)
         if self.T_mult == 1:
             return _multiples(self.T_0, t)
         return (start for start in self._starts[1:] if start < t)
 
-    def _rate(self, t, xp):
+    def _rate(self, t: Any, xp: Any) -> Any:
         if self.T_mult == 1:
             i, since, T_i = _periodic(t, self.T_0, self.cycles, xp)
         else:
@@ -494,7 +517,7 @@ class CosineWarmRestarts(Schedule):
         return _between(self.eta_min, peak, _cosine_weight(since, T_i, xp))
 
 
-def _periodic(t, period, cycles, xp):
+def _periodic(t: Any, period: float, cycles: int | None, xp: Any) -> tuple[Any, Any, Any]:
     """Cycle number, time since it began and its length, for cycles of one length.
 
     Past the last cycle, time runs on within the last one, so that a clip holds its end.
@@ -507,7 +530,7 @@ def _periodic(t, period, cycles, xp):
     return i, since, period
 
 
-def _divided(t, period, xp):
+def _divided(t: Any, period: float, xp: Any) -> tuple[Any, Any]:
     """How many periods are over, and the time since; i * period is exactly i of them.
 
     Division alone falls short of some by a rounding error: 1.0 // 0.1 is 9, though 10 * 0.1 is 1.0.
@@ -517,7 +540,7 @@ def _divided(t, period, xp):
     return i, xp.where(t <= i * period, 0.0, t % period)
 
 
-def _cycle(t, starts, xp):
+def _cycle(t: Any, starts: tuple[float, ...], xp: Any) -> tuple[Any, Any, Any]:
     """The same for cycles of growing length, found by a search in the table of their starts."""
     if xp is _Scalars:
         i = min(max(bisect_right(starts, t) - 1, 0), len(starts) - 2)
@@ -527,13 +550,13 @@ def _cycle(t, starts, xp):
     return i, t - table[i], table[i + 1] - table[i]
 
 
-def _multiples(period, t):
+def _multiples(period: float, t: float) -> Iterable[float]:
     """period, 2 period, ... below t, one by one."""
     _require(t < math.inf, "t", t, "finite: this schedule has no last boundary")
     return (i * period for i in range(1, math.ceil(t / period) + 1) if i * period < t)
 
 
-def _all_boundaries(schedule: Schedule) -> tuple:
+def _all_boundaries(schedule: Schedule) -> tuple[float, ...]:
     if schedule.length == math.inf:
         raise ValueError(
             f"{schedule!r} has no end and so no last boundary: ask boundaries_before(t), or give "
@@ -568,14 +591,14 @@ class Linear(Schedule):
     eta_max: float
     eta_min: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _normalise(self, T_max=_duration("T_max", self.T_max), **_rates(self))
 
     @property
     def length(self) -> float:
         return self.T_max
 
-    def _rate(self, t, xp):
+    def _rate(self, t: Any, xp: Any) -> Any:
         return _between(self.eta_min, self.eta_max, _linear_weight(t, self.T_max, xp))
 
 
@@ -603,7 +626,7 @@ class Polynomial(Schedule):
     eta_min: float = 0.0
     power: float = 2.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         power = _number("power", self.power, "an exponent above 0")
         _require(power > 0, "power", power, "an exponent above 0")
         _normalise(self, T_max=_duration("T_max", self.T_max), **_rates(self), power=float(power))
@@ -612,7 +635,7 @@ class Polynomial(Schedule):
     def length(self) -> float:
         return self.T_max
 
-    def _rate(self, t, xp):
+    def _rate(self, t: Any, xp: Any) -> Any:
         w = _linear_weight(t, self.T_max, xp)
         # A power below 1 has no slope at 0, and automatic differentiation would see it from afar.
         w = xp.where(w > 0, xp.where(w > 0, w, 1.0) ** self.power, 0.0)
@@ -647,7 +670,7 @@ class Exponential(Schedule):
     eta_max: float
     eta_min: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _normalise(self, T_max=_duration("T_max", self.T_max), **_rates(self))
         right = "a learning rate above 0: an exponential never reaches 0"
         _require(self.eta_min > 0, "eta_min", self.eta_min, right)
@@ -656,7 +679,7 @@ class Exponential(Schedule):
     def length(self) -> float:
         return self.T_max
 
-    def _rate(self, t, xp):
+    def _rate(self, t: Any, xp: Any) -> Any:
         s = xp.clip(t, 0, self.T_max) / self.T_max
         rate = self.eta_max * xp.exp(s * (math.log(self.eta_min) - math.log(self.eta_max)))
         return xp.where(s == 1, float(self.eta_min), xp.clip(rate, self.eta_min, self.eta_max))
@@ -688,10 +711,10 @@ class InverseSqrt(Schedule):
     eta_min: float = 0.0
     length = math.inf
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _normalise(self, timescale=_duration("timescale", self.timescale), **_rates(self))
 
-    def _rate(self, t, xp):
+    def _rate(self, t: Any, xp: Any) -> Any:
         w = xp.sqrt(self.timescale / (self.timescale + xp.clip(t, 0, HORIZON)))
         return _between(self.eta_min, self.eta_max, w)
 
@@ -723,7 +746,7 @@ class Step(Schedule):
     gamma: float = 0.1
     length = math.inf
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _normalise(
             self,
             step_size=_duration("step_size", self.step_size),
@@ -732,14 +755,14 @@ class Step(Schedule):
         )
 
     @property
-    def boundaries(self) -> tuple:
+    def boundaries(self) -> tuple[float, ...]:
         """Endless: an error that points to ``boundaries_before``."""
         return _all_boundaries(self)
 
-    def _boundaries(self, t):
+    def _boundaries(self, t: float) -> Iterable[float]:
         return _multiples(self.step_size, t)
 
-    def _rate(self, t, xp):
+    def _rate(self, t: Any, xp: Any) -> Any:
         stair, _ = _divided(xp.clip(t, 0, HORIZON), self.step_size, xp)
         return _stair(self, stair, xp)
 
@@ -766,12 +789,12 @@ class MultiStep(Schedule):
     Source: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016.
     """
 
-    milestones: tuple
+    milestones: Sequence[float]
     eta_max: float
     eta_min: float = 0.0
     gamma: float = 0.1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         milestones = _increasing("milestones", self.milestones)
         _require(len(milestones) > 0, "milestones", milestones, "at least one update index")
         gamma = _fraction("gamma", self.gamma)
@@ -782,14 +805,14 @@ class MultiStep(Schedule):
         return self.milestones[-1]
 
     @property
-    def boundaries(self) -> tuple:
+    def boundaries(self) -> tuple[float, ...]:
         """The milestones."""
+        return tuple(self.milestones)
+
+    def _boundaries(self, t: float) -> Iterable[float]:
         return self.milestones
 
-    def _boundaries(self, t):
-        return self.milestones
-
-    def _rate(self, t, xp):
+    def _rate(self, t: Any, xp: Any) -> Any:
         if xp is _Scalars:
             stair = bisect_right(self.milestones, t)
         else:
@@ -797,7 +820,7 @@ class MultiStep(Schedule):
         return _stair(self, stair, xp)
 
 
-def _stair(schedule, stair, xp):
+def _stair(schedule: Step | MultiStep, stair: Any, xp: Any) -> Any:
     rate = schedule.eta_max * float(schedule.gamma) ** stair
     return xp.clip(rate, float(schedule.eta_min), float(schedule.eta_max))
 
@@ -834,7 +857,7 @@ class Cyclical(Schedule):
     decay: float = 1.0
     cycles: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _normalise(
             self,
             half_cycle=_duration("half_cycle", self.half_cycle),
@@ -848,14 +871,14 @@ class Cyclical(Schedule):
         return math.inf if self.cycles is None else 2 * self.half_cycle * self.cycles
 
     @property
-    def boundaries(self) -> tuple:
+    def boundaries(self) -> tuple[float, ...]:
         """Where each triangle after the first begins. Needs `cycles`."""
         return _all_boundaries(self)
 
-    def _boundaries(self, t):
+    def _boundaries(self, t: float) -> Iterable[float]:
         return _multiples(2 * self.half_cycle, min(t, self.length))
 
-    def _rate(self, t, xp):
+    def _rate(self, t: Any, xp: Any) -> Any:
         i, since, _ = _periodic(t, 2 * self.half_cycle, self.cycles, xp)
         peak = xp.clip(self.eta_max * self.decay**i, self.eta_min, self.eta_max)
         return _between(self.eta_min, peak, 1.0 - abs(since / self.half_cycle - 1.0))
@@ -896,7 +919,7 @@ class OneCycle(Schedule):
     peak: float | None = None
     shape: str = "cosine"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         T_max, rates = _duration("T_max", self.T_max), _rates(self)
         _normalise(self, T_max=T_max, **rates)
         if self.eta_start is not None:
@@ -917,7 +940,7 @@ class OneCycle(Schedule):
         return self.T_max
 
     @property
-    def boundaries(self) -> tuple:
+    def boundaries(self) -> tuple[float, ...]:
         """The peak, where the climb ends."""
         return (self._peak,)
 
@@ -925,10 +948,10 @@ class OneCycle(Schedule):
     def _peak(self) -> float:
         return 0.3 * self.T_max if self.peak is None else self.peak
 
-    def _boundaries(self, t):
+    def _boundaries(self, t: float) -> Iterable[float]:
         return self.boundaries
 
-    def _rate(self, t, xp):
+    def _rate(self, t: Any, xp: Any) -> Any:
         weight, peak = _SHAPES[self.shape], self._peak
         start = self.eta_max / 25 if self.eta_start is None else self.eta_start
         up = _between(self.eta_max, start, weight(t, peak, xp))
@@ -973,7 +996,7 @@ class WSD(Schedule):
     warmup: float = 0
     shape: str = "linear"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         T_max, decay = _duration("T_max", self.T_max), _duration("decay", self.decay)
         warmup = _from_zero("warmup", self.warmup, "a number of updates (or epochs) from 0")
         right = f"at most T_max - warmup = {T_max - warmup!r}"
@@ -986,14 +1009,14 @@ class WSD(Schedule):
         return self.T_max
 
     @property
-    def boundaries(self) -> tuple:
+    def boundaries(self) -> tuple[float, ...]:
         """Where the plateau begins (if there is a warm-up) and where the cooldown begins."""
         return tuple(b for b in (self.warmup, self.T_max - self.decay) if b > 0)
 
-    def _boundaries(self, t):
+    def _boundaries(self, t: float) -> Iterable[float]:
         return self.boundaries
 
-    def _rate(self, t, xp):
+    def _rate(self, t: Any, xp: Any) -> Any:
         cooldown = self.T_max - self.decay
         w = _SHAPES[self.shape](t - cooldown, self.decay, xp)
         rate = xp.where(t < self.T_max, _between(self.eta_min, self.eta_max, w), self.eta_min)
@@ -1003,7 +1026,7 @@ class WSD(Schedule):
 # ----------------------------------------------------------------------------- composition
 
 
-def _rise(t, updates, first, start, xp):
+def _rise(t: Any, updates: float, first: float, start: float | None, xp: Any) -> Any:
     """Warm-up to `first`: from one (updates + 1)th of it by default, from `start` where given."""
     t = xp.clip(t, 0, updates)
     if start is None:
@@ -1019,7 +1042,7 @@ class Warmup(Schedule):
     updates: float
     start: float | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _schedule("schedule", self.inner)
         updates = _duration("updates", self.updates)
         start = self.start
@@ -1035,15 +1058,15 @@ class Warmup(Schedule):
         return self.updates + self.inner.length
 
     @property
-    def boundaries(self) -> tuple:
+    def boundaries(self) -> tuple[float, ...]:
         """The end of the warm-up, then the schedule's own boundaries."""
         return _known_boundaries(self, self.inner)
 
-    def _boundaries(self, t):
+    def _boundaries(self, t: float) -> Iterable[float]:
         later = self.inner.boundaries_before(t - self.updates)
         return (self.updates, *(self.updates + b for b in later))
 
-    def _rate(self, t, xp):
+    def _rate(self, t: Any, xp: Any) -> Any:
         if xp is _Scalars and t >= self.updates:
             return self.inner(t - self.updates)
         first = self.inner(0)
@@ -1051,7 +1074,7 @@ class Warmup(Schedule):
         after = first if xp is _Scalars else self.inner._rate(t - self.updates, xp)
         return xp.where(t < self.updates, rise, after)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         start = "" if self.start is None else f", start={self.start!r}"
         return f"warmup({self.inner!r}, updates={self.updates!r}{start})"
 
@@ -1088,10 +1111,10 @@ def warmup(schedule: Schedule, updates: float, start: float | None = None) -> Wa
 class Join(Schedule):
     """What :func:`join` returns."""
 
-    schedules: tuple
-    joints: tuple
+    schedules: Sequence[Schedule]
+    joints: Sequence[float]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         schedules = _sequence("schedules", self.schedules, "a sequence of schedules")
         for i, schedule in enumerate(schedules):
             _schedule(f"schedules[{i}]", schedule)
@@ -1106,11 +1129,11 @@ class Join(Schedule):
         return (0, *self.joints)[-1] + self.schedules[-1].length
 
     @property
-    def boundaries(self) -> tuple:
+    def boundaries(self) -> tuple[float, ...]:
         """Where each piece after the first begins, with the pieces' own boundaries."""
         return _known_boundaries(self, self.schedules[-1])
 
-    def _boundaries(self, t):
+    def _boundaries(self, t: float) -> Iterable[float]:
         starts, ends = (0, *self.joints), (*self.joints, math.inf)
         for begin, end, schedule in zip(starts, ends, self.schedules, strict=True):
             if begin > 0:
@@ -1118,7 +1141,7 @@ class Join(Schedule):
             if begin < t:
                 yield from (begin + b for b in schedule.boundaries_before(min(t, end) - begin))
 
-    def _rate(self, t, xp):
+    def _rate(self, t: Any, xp: Any) -> Any:
         if xp is _Scalars:
             i = bisect_right(self.joints, t)
             return self.schedules[i](t - (self.joints[i - 1] if i else 0))
@@ -1127,11 +1150,11 @@ class Join(Schedule):
             rate = xp.where(t < joint, rate, schedule._rate(t - joint, xp))
         return rate
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"join({list(self.schedules)!r}, boundaries={list(self.joints)!r})"
 
 
-def join(schedules, boundaries) -> Join:
+def join(schedules: Sequence[Schedule], boundaries: Sequence[float]) -> Join:
     """One schedule after another; each has its own clock, which starts at its boundary.
 
     Parameters
@@ -1158,7 +1181,7 @@ def _schedule(name: str, value: Any) -> None:
         raise TypeError(f"{name}={value!r}: must be a schedule such as Cosine(50, eta_max=0.1)")
 
 
-def _known_boundaries(whole: Schedule, last: Schedule) -> tuple:
+def _known_boundaries(whole: Schedule, last: Schedule) -> tuple[float, ...]:
     return _all_boundaries(whole) if _endless(last) else whole.boundaries_before(math.inf)
 
 

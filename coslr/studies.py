@@ -17,6 +17,7 @@ import platform
 import shutil
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -36,6 +37,12 @@ from coslr.fingerprint import fingerprint
 from coslr.models import SmallCNN
 from coslr.schedules import Schedule
 from coslr.training import evaluate, fit
+
+if not hasattr(torch, "accelerator"):
+    raise ImportError(
+        f"coslr.studies needs PyTorch 2.9 or newer, and this environment has {torch.__version__}: "
+        "upgrade torch and torchvision together, or start Jupyter with make lab."
+    )
 
 MEASURES = ["validation_accuracy", "validation_loss", "test_accuracy", "test_loss"]
 COLUMNS = ["trial", "name", "eta_max", "seed", "status", "epoch", "update", *MEASURES]
@@ -276,7 +283,7 @@ def run(
     trials: Iterable[Trial],
     *,
     workers: int | None = None,
-    cache: str | os.PathLike | None = None,
+    cache: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> Study:
     """Train the trials whose results are not in the cache, in parallel, and return all results.
@@ -298,6 +305,7 @@ def run(
     Raises
     ------
     TypeError, ValueError : something that is no trial; one that occurs twice; none at all.
+    OSError : the folder cannot be written to.
 
     Examples
     --------
@@ -322,7 +330,7 @@ def run(
         twice = next(trial for trial in trials if trials.count(trial) > 1)
         raise ValueError(f"trials: must differ, and this one is there twice: {twice!r}")
 
-    folder = str(_folder(cache))
+    folder = str(_writable(_folder(cache)))
     keys = [_key(trial) for trial in trials]
     cached = _cached(folder)
     outcomes = {
@@ -342,6 +350,7 @@ def run(
         for i, outcome in _in_parallel(calls, workers):
             outcomes[i] = outcome
             bar.update()
+    _warn_of_lost(cached, {i: (trials[i], keys[i]) for i in calls if _is_done(outcomes[i])}, folder)
     return _tidy(trials, [outcomes[i] for i in range(len(trials))])
 
 
@@ -358,13 +367,48 @@ def study_folder() -> Path:
     return Path(named).expanduser().absolute() if named else cache_folder().absolute() / "studies"
 
 
-def clear_studies(cache: str | os.PathLike | None = None) -> None:
+def clear_studies(cache: str | os.PathLike[str] | None = None) -> None:
     """Delete all kept results: those in `cache`, or in `study_folder()`; nothing else there."""
     shutil.rmtree(_folder(cache) / "joblib", ignore_errors=True)
 
 
-def _folder(cache: str | os.PathLike | None) -> Path:
+def _folder(cache: str | os.PathLike[str] | None) -> Path:
     return study_folder() if cache is None else Path(cache).expanduser().absolute()
+
+
+def _writable(folder: Path) -> Path:
+    """The folder, if a result can be kept there: better an error now than after the training."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(100_000))  # about what one trial leaves
+    except OSError as error:
+        raise OSError(
+            f"The results of a study cannot be kept in {folder} ({error.strerror}): free some "
+            "space, or set COSLR_STUDIES to a folder that you can write to."
+        ) from error
+    return folder
+
+
+def _is_done(outcome: dict[str, Any]) -> bool:
+    return not outcome["status"].startswith("failed")
+
+
+def _warn_of_lost(
+    cached: joblib.memory.MemorizedFunc, trained: dict[int, tuple[Trial, str]], folder: str
+) -> None:
+    """Say so where results did not stay: joblib warns of it in the workers, which nobody sees."""
+    with contextlib.suppress(OSError):
+        lost = [
+            i for i, (t, key) in trained.items() if not cached.check_call_in_cache(t, _here(key))
+        ]
+        if lost:
+            warnings.warn(
+                f"{len(lost)} of {len(trained)} results could not be kept in {folder}, and will be "
+                "trained again next time: free some space there, or set COSLR_STUDIES to another "
+                "folder.",
+                stacklevel=3,
+            )
 
 
 def _tidy(trials: tuple[Trial, ...], outcomes: list[dict[str, Any]]) -> Study:
@@ -398,7 +442,7 @@ def _train(trial: Trial, key: str) -> tuple[bytes, str]:
     model = trial.model(size=trial.data.size, seed=trial.seed).to(device)
     x, y = report.x_test.to(device), report.y_test.to(device)
     test = np.full((2, trial.epochs), np.nan)
-    snapshots = {}
+    snapshots: dict[int, dict[str, Any]] = {}
 
     def look(epoch: int, model: torch.nn.Module) -> None:
         test[:, epoch - 1] = evaluate(model, x, y)
@@ -410,16 +454,16 @@ def _train(trial: Trial, key: str) -> tuple[bytes, str]:
                 weights = {k: v.cpu().numpy().copy() for k, v in model.state_dict().items()}
                 snapshots[epoch]["weights"] = weights
 
-    make = getattr(torch.optim, trial.optimizer, None) if isinstance(trial.optimizer, str) else None
+    make: Any = trial.optimizer
+    if isinstance(make, str):
+        make = getattr(torch.optim, make)
     history = fit(
         model,
         choose,
         trial.schedule,
         epochs=trial.epochs,
         batch_size=trial.batch_size,
-        optimizer=lambda parameters, lr: (make or trial.optimizer)(
-            parameters, lr=lr, **dict(trial.options)
-        ),
+        optimizer=lambda parameters, lr: make(parameters, lr=lr, **dict(trial.options)),
         momentum=trial.momentum,
         seed=trial.seed,
         progress=False,
@@ -511,7 +555,8 @@ def _in_parallel(
 def _alone(call: Any) -> dict[str, Any]:
     try:
         # With n_jobs=1 it would be in this process, and take it along.
-        return joblib.Parallel(n_jobs=2)([call])[0][1]
+        outcome: dict[str, Any] = joblib.Parallel(n_jobs=2)([call])[0][1]
+        return outcome
     except TerminatedWorkerError:
         return _failed(call[1][1], KILLED)
 
@@ -528,7 +573,8 @@ def _opened(sealed: tuple[bytes, str]) -> dict[str, Any]:
     content, digest = sealed
     if hashlib.sha256(content).hexdigest() != digest:
         raise ValueError("damaged on disk")
-    return pickle.loads(content)
+    outcome: dict[str, Any] = pickle.loads(content)
+    return outcome
 
 
 def _recall(cached: joblib.memory.MemorizedFunc, trial: Trial, key: str) -> dict[str, Any] | None:

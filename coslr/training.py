@@ -8,12 +8,14 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
+from torch.optim.swa_utils import update_bn
 from tqdm.auto import tqdm
 
 from coslr.data import Images
@@ -174,7 +176,7 @@ def fit(
     device = next(model.parameters()).device
     data = data.to(device)
     order = torch.Generator().manual_seed(seed)
-    opt = optimizer(model.parameters(), lr=float(schedule(0)))
+    opt: Any = optimizer(model.parameters(), lr=float(schedule(0)))
     scheduler = ScheduleLR(opt, schedule, steps_per_unit=steps_per_unit, momentum=momentum)
     schedule_free = hasattr(opt, "train") and hasattr(opt, "eval")
     losses = np.full(epochs * per_epoch, np.nan)
@@ -249,7 +251,8 @@ def evaluate(
     """
     _check_count("batch_size", batch_size)
     model.eval()
-    correct = loss = 0
+    correct: int | torch.Tensor = 0
+    loss: float | torch.Tensor = 0.0
     with torch.no_grad():
         for images, labels in zip(x.split(batch_size), y.split(batch_size), strict=True):
             scores = model(images)
@@ -264,9 +267,7 @@ def _see_averaged_weights(model: nn.Module, x: torch.Tensor, batch_size: int) ->
     A schedule-free optimizer evaluates an average of the weights, not those it computes gradients
     at; its authors propose 50 batches (Defazio et al., "The Road Less Scheduled", 2024).
     """
-    with torch.no_grad():
-        for images in x.split(batch_size):
-            model(images)
+    update_bn(x.split(batch_size), model)
 
 
 def _check_count(name: str, value: int) -> None:

@@ -8,6 +8,7 @@ one seed share their initial weights and the order of their images.
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -196,14 +197,14 @@ def compare(
         best = best_rates(table[table["name"].isin([a, b])], by)
     best = best.loc[[a, b]]
     eta_a, eta_b = (float(eta) for eta in best["eta_max"])
-    result = {"a": a, "b": b, "eta_a": eta_a, "eta_b": eta_b, "measure": measure}
+    result: dict[str, Any] = {"a": a, "b": b, "eta_a": eta_a, "eta_b": eta_b, "measure": measure}
     for name, row in best.iterrows():
         if row["note"] in ("edge", "none"):
             why = {
                 "edge": f"the best peak of {name}, {row['eta_max']:g}, is at the edge of its grid",
                 "none": f"at every peak of {name}, a run diverged or failed",
             }[row["note"]]
-            nothing = dict.fromkeys(("difference", "low", "high"), np.nan)
+            nothing: dict[str, Any] = dict.fromkeys(("difference", "low", "high"), np.nan)
             return Comparison(**result, **nothing, n=int(row["n"]), obstacle=why)
     first, second = (
         table[(table["name"] == name) & (table["eta_max"] == eta)].set_index("seed")[measure]

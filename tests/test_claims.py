@@ -20,9 +20,8 @@ def found(outcome, measure="test_accuracy", n=8):
 
 
 def everything(outcome):
-    measure = {"escape-cosine-constant": "share"}
     return {
-        key: {0: found(outcome, measure.get(key, "test_accuracy"))}
+        key: {0: found(outcome, "share" if key.startswith("escape") else "test_accuracy")}
         for claim in CLAIMS
         for key in claim.keys
     }

@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "claims": {"numpy"},
     "theory": {"numpy"},
     "museum": {"torch", "numpy"},
-    "plotting": {"numpy", "matplotlib", "cycler", "ipywidgets", "IPython"},
+    "plotting": {"numpy", "matplotlib", "cycler", "ipywidgets", "IPython", "PIL"},
     "checks": {"numpy", "pandas", "torch"},
 }
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.stem != "__init__")

@@ -214,7 +214,7 @@ def test_test_installs_once_and_runs_every_check(checkout):
     assert make(checkout, "test").returncode == 0
     install, *checks = calls(checkout)
     assert install == "-m pip install -e .[test]"
-    assert [check.split()[1] for check in checks] == ["ruff", "ruff", "pytest", "pytest"]
+    assert [check.split()[1] for check in checks] == ["ruff", "ruff", "mypy", "pytest", "pytest"]
     assert checks[-1].endswith(" notebooks")
 
     assert make(checkout, "test").returncode == 0
