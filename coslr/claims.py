@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coslr.findings import settled
 from coslr.schedules import Constant, Cosine, Exponential, MultiStep
 from coslr.verdicts import Comparison
 
@@ -41,7 +40,7 @@ class Claim:
     measured: str = ""
 
     def verdict(self, found: Mapping[str, Mapping[int, Comparison]]) -> str:
-        """What the findings say of the claim: "undecided" where sets of seeds disagree.
+        """What the findings say of the claim: "undecided" where two sets of seeds say otherwise.
 
         Parameters
         ----------
@@ -54,12 +53,16 @@ class Claim:
         >>> claim.verdict({"cosine-step": {0: step}}), claim.verdict({})
         ('supported', 'not run')
         """
-        if any(key not in found for key in self.keys):
+        if not self.keys:
+            return self.rule({})
+        sets = set.intersection(*(set(found.get(key, {})) for key in self.keys))
+        if not sets:
             return UNTESTED
-        outcomes = {key: settled(found[key]) for key in self.keys}
-        if {"undecided", "no result"} & set(outcomes.values()):
-            return UNDECIDED
-        return self.rule(outcomes)
+        verdicts = set()
+        for seeds in sets:
+            outcomes = {key: found[key][seeds].outcome for key in self.keys}
+            verdicts.add(UNDECIDED if "no result" in outcomes.values() else self.rule(outcomes))
+        return verdicts.pop() if len(verdicts) == 1 else UNDECIDED
 
 
 def all_better(*keys: str, good: str = "better", bad: str = "worse") -> Callable[[Outcomes], str]:

@@ -2,7 +2,7 @@
 
 A notebook keeps its comparisons under keys; each goes to a file in the folder of the studies. The
 authors' own are beside the notebooks, from two sets of seeds, so that the table is never empty and
-a verdict that flips from one set to the other is seen: `settled` calls it undecided.
+a verdict that flips from one set to the other is seen; `coslr.claims` calls it undecided.
 """
 
 import dataclasses
@@ -83,17 +83,3 @@ def load(*folders: str | os.PathLike[str]) -> dict[str, dict[int, Comparison]]:
 def own_folder() -> Path:
     """Where this machine's findings are kept: ``findings`` in `coslr.studies.study_folder()`."""
     return study_folder() / "findings"
-
-
-def settled(found: Mapping[int, Comparison]) -> str:
-    """The outcome that all sets of seeds agree on, or "undecided".
-
-    >>> def of(low, high):
-    ...     return Comparison("a", "b", 0.1, 0.1, "test_accuracy", (low + high) / 2, low, high, 8)
-    >>> settled({0: of(0.001, 0.002), 100: of(0.002, 0.003)})
-    'better'
-    >>> settled({0: of(0.001, 0.002), 100: of(-0.001, 0.003)})
-    'undecided'
-    """
-    outcomes = {comparison.outcome for comparison in found.values()}
-    return outcomes.pop() if len(outcomes) == 1 else "undecided"

@@ -4,7 +4,7 @@ import os
 import numpy as np
 import pytest
 
-from coslr.findings import keep, load, settled
+from coslr.findings import keep, load
 from coslr.verdicts import Comparison, paired
 
 
@@ -111,20 +111,3 @@ def test_other_files_are_left_alone(tmp_path):
     for name in ("README.md", "a-seeds.json", "a-seedsx.json", "notes.json"):
         (tmp_path / name).write_text("no finding")
     assert load(tmp_path) == {}
-
-
-@pytest.mark.parametrize(
-    ("found", "outcome"),
-    [
-        ([BETTER], "better"),
-        ([BETTER, comparison(0.1, 0.2)], "better"),
-        ([BETTER, NOISE], "undecided"),
-        ([BETTER, comparison(-0.2, -0.1)], "undecided"),
-        ([NOISE, comparison(-0.2, 0.1)], "within noise"),
-        ([NOTHING, NOTHING], "no result"),
-        ([BETTER, NOTHING], "undecided"),
-        ([], "undecided"),
-    ],
-)
-def test_settled(found, outcome):
-    assert settled(dict(enumerate(found))) == outcome
