@@ -219,8 +219,9 @@ def sliders(draw: Callable[..., tuple[Any, str]], **controls: ipywidgets.Widget)
     Parameters
     ----------
     draw : called with each slider's value under its name; returns the figure, or axes of it, and
-        its alt text. Its errors are raised here, and where a slider is set.
-    controls : name -> slider.
+        its alt text. It is tried at both ends of each slider first: an error that would show itself
+        only when a reader moves there is raised here.
+    controls : name -> slider, or a list of options.
 
     Examples
     --------
@@ -234,16 +235,34 @@ def sliders(draw: Callable[..., tuple[Any, str]], **controls: ipywidgets.Widget)
     """
     picture = ipywidgets.HTML()
 
+    def values() -> dict[str, Any]:
+        return {name: control.value for name, control in controls.items()}
+
     def redraw(_: Any = None) -> None:
-        picture.value = _image(*draw(**{name: c.value for name, c in controls.items()}))
+        picture.value = _image(*draw(**values()))
 
     for name, control in controls.items():
+        for end in _ends(control):
+            draw(**(values() | {name: end}))
         control.description = control.description or name
         control.style.description_width = "8em"
         control.layout.width = "32em"
         control.observe(redraw, "value")
     redraw()
     return ipywidgets.VBox([*controls.values(), picture])
+
+
+def _ends(control: ipywidgets.Widget) -> list[Any]:
+    """The settings of a control at which a figure is most likely to fail."""
+    if isinstance(control, ipywidgets.Dropdown):
+        options = (
+            control.options.values() if hasattr(control.options, "values") else control.options
+        )
+        return [option[1] if isinstance(option, tuple) else option for option in options]
+    ends = [control.min, control.max]
+    if isinstance(control, ipywidgets.FloatLogSlider):  # its ends are exponents
+        ends = [control.base**exponent for exponent in ends]
+    return ends
 
 
 def _image(drawn: Figure | Axes | np.ndarray, alt: str) -> str:

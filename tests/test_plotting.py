@@ -159,12 +159,41 @@ def test_a_slider_redraws_the_figure_and_its_alt_text():
     assert not np.array_equal(second, png(picture.value))
 
 
-def test_an_error_of_draw_is_raised_at_once_and_when_a_slider_moves():
-    with pytest.raises(ValueError, match="T_max=0"):
-        sliders(draw, T_max=ipywidgets.IntSlider(0, 0, 100))
-    box = sliders(draw, T_max=ipywidgets.IntSlider(50, 0, 100))
-    with pytest.raises(ValueError, match="T_max=0"):
-        box.children[0].value = 0
+def test_an_error_at_an_end_is_raised_at_once():
+    for start in (0, 50):
+        with pytest.raises(ValueError, match="T_max=0"):
+            sliders(draw, T_max=ipywidgets.IntSlider(start, 0, 100))
+
+
+def test_an_error_of_draw_is_raised_where_a_slider_is_set():
+    def fails_between(n):
+        assert n != 7, "not at 7"
+        return axes("x", "y"), "Empty axes with no lines in them."
+
+    box = sliders(fails_between, n=ipywidgets.IntSlider(50, 0, 100))
+    with pytest.raises(AssertionError, match="not at 7"):
+        box.children[0].value = 7
+
+
+def test_both_ends_of_every_kind_of_control_are_tried():
+    seen = []
+
+    def note(**settings):
+        seen.append(settings)
+        return axes("x", "y"), "Empty axes with no lines in them."
+
+    sliders(
+        note,
+        n=ipywidgets.IntSlider(5, 1, 9),
+        rate=ipywidgets.FloatLogSlider(0.1, base=10, min=-3, max=0),
+        shape=ipywidgets.Dropdown(options=["cosine", "linear"]),
+        named=ipywidgets.Dropdown(options=[("one", 1), ("two", 2)]),
+    )
+    for name, ends in {
+        "n": (1, 9), "rate": (0.001, 1), "shape": ("cosine", "linear"), "named": (1, 2)
+    }.items():  # fmt: skip
+        tried = [settings[name] for settings in seen]
+        assert all(any(value == pytest.approx(end) for value in tried) for end in ends), name
 
 
 def test_a_slider_figure_needs_a_description_too():
