@@ -236,7 +236,7 @@ def paired(a: str, b: str, differences: np.ndarray, measure: str) -> Comparison:
 
     Raises
     ------
-    ValueError : fewer than two differences.
+    ValueError : fewer than two differences, or one that is not finite.
 
     Examples
     --------
