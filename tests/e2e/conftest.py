@@ -39,9 +39,7 @@ def lab(tmp_path_factory):
     try:
         address = None
         for _ in range(240):
-            found = re.search(
-                r"(http://(?:localhost|127\.0\.0\.1):\d+)/lab\S*token=(\w+)", log.read_text()
-            )
+            found = re.search(ADDRESS, log.read_text())
             if found:
                 address = found.groups()
                 break
