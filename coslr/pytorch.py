@@ -7,6 +7,7 @@ nothing of any scheduler. Neither trusts the other.
 import contextlib
 import json
 import math
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -141,7 +142,13 @@ class ScheduleLR(LRScheduler):
 
     def _write(self) -> None:
         rates = self.get_lr()
-        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+        groups = self.optimizer.param_groups
+        if len(groups) != len(rates):
+            raise ValueError(
+                f"optimizer: has {len(groups)} param groups, but had {len(rates)} when this "
+                f"scheduler was built: build it anew, with last_epoch={self.last_epoch - 1}"
+            )
+        for group, rate in zip(groups, rates, strict=True):
             lr = group["lr"]
             if type(lr) is float or not isinstance(lr, torch.Tensor):
                 group["lr"] = rate
@@ -219,6 +226,17 @@ def _skips(optimizer: torch.optim.Optimizer) -> bool:
     """Whether GradScaler found an overflow: a fused optimizer is called then, and does nothing."""
     overflow = getattr(optimizer, "found_inf", None)  # there only while GradScaler calls it
     return overflow is not None and bool(overflow)
+
+
+def _inner(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether a subclass's ``step`` called its parent's: torch runs the hooks for each of them."""
+    around = sys._getframe(2)  # the function of torch's that runs the hooks, and then the step
+    outer = around.f_back
+    while outer is not None:
+        if outer.f_code is around.f_code and outer.f_locals.get("self") is optimizer:
+            return True
+        outer = outer.f_back
+    return False
 
 
 def _per_group(name: str, schedule: Any, groups: int) -> list[Rate]:
@@ -335,6 +353,7 @@ def audit(
     ------
     AuditError : at the first update that differs, before it is made. It names the update, the rate
         expected and the rate found.
+    ValueError : param groups were added to the optimizer within the block.
 
     Examples
     --------
@@ -357,9 +376,14 @@ def audit(
     trace = Trace([[] for _ in chosen])
 
     def read(optimizer: torch.optim.Optimizer, *_: Any) -> None:
-        if _skips(optimizer):
+        if _skips(optimizer) or _inner(optimizer):
             return
         update = first_update + len(trace.rates)
+        if group is None and len(optimizer.param_groups) != count:
+            raise ValueError(
+                f"optimizer: has {len(optimizer.param_groups)} param groups at update {update}, "
+                f"but had {count} when the audit began: begin a new one, with first_update={update}"
+            )
         for rates, i in zip(trace.groups, chosen, strict=True):
             rates.append(float(optimizer.param_groups[i]["lr"]))
         if expected is None:

@@ -452,3 +452,48 @@ def test_the_hook_goes_when_the_block_fails():
     with pytest.raises(KeyError), audit(optimizer, Constant(7.0)):
         raise KeyError
     optimizer.step()
+
+
+def test_an_update_counts_once_where_a_subclass_calls_its_parent_s_step():
+    """torch runs the hooks of both, once the parent has been in use itself."""
+
+    class Clipped(torch.optim.SGD):
+        fails = False
+
+        def step(self, closure=None):
+            if self.fails:
+                raise RuntimeError("out of memory")
+            return super().step(closure)
+
+    torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    optimizer = Clipped([torch.zeros(1, requires_grad=True)], lr=1.0)
+    scheduler = ScheduleLR(optimizer, Cosine(5, 0.1))
+    with audit(optimizer, Cosine(5, 0.1)) as trace:
+        for _ in range(3):
+            optimizer.step()
+            scheduler.step()
+        optimizer.fails = True
+        with pytest.raises(RuntimeError, match="out of memory"):
+            optimizer.step()
+        optimizer.fails = False
+    with audit(optimizer, Cosine(5, 0.1), first_update=3):
+        optimizer.step()
+    assert trace.rates == [Cosine(5, 0.1)(t) for t in range(4)]
+
+
+def test_param_groups_that_come_later_are_an_error_that_says_how_to_go_on():
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    schedule = Cosine(5, 0.1)
+    scheduler = ScheduleLR(optimizer, schedule)
+    optimizer.step()
+    scheduler.step()
+    with audit(optimizer, schedule, first_update=1):
+        optimizer.step()
+        optimizer.add_param_group({"params": [torch.zeros(1, requires_grad=True)]})
+        with pytest.raises(ValueError, match=r"has 2 param groups at update 2, .*first_update=2"):
+            optimizer.step()
+    with pytest.raises(ValueError, match=r"has 2 param groups, but had 1 .*last_epoch=1"):
+        scheduler.step()
+    scheduler = ScheduleLR(optimizer, schedule, last_epoch=1)
+    with audit(optimizer, schedule, first_update=2):
+        optimizer.step()
