@@ -5,7 +5,7 @@ from the data, whatever they turn out to be.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -30,6 +30,7 @@ class Claim:
     rule : outcome of each key -> one of the four verdicts.
     literature : what others found.
     measured : what an exact result is, where there are no keys.
+    where : key -> under which circumstances, where the names of what is compared do not tell.
     """
 
     says: str
@@ -38,9 +39,10 @@ class Claim:
     rule: Callable[[Outcomes], str]
     literature: str
     measured: str = ""
+    where: Mapping[str, str] = field(default_factory=dict)
 
     def verdict(self, found: Mapping[str, Mapping[int, Comparison]]) -> str:
-        """What the findings say of the claim: "undecided" where two sets of seeds say otherwise.
+        """What the findings say of the claim: "undecided" where the sets of seeds do not agree.
 
         Parameters
         ----------
@@ -148,6 +150,8 @@ def _example() -> str:
     return f"stepped once per epoch, the last epoch trains at {last:.7f}"
 
 
+HALF = "at half of the budget"
+
 CLAIMS = (
     Claim(
         "improved convergence",
@@ -170,6 +174,12 @@ CLAIMS = (
         _escapes,
         "The authors of SGDR claim no effect related to multi-modality; that decay escapes is not "
         "sufficient as an explanation (You 2019).",
+        where={
+            "escape-cosine-constant": "at a moderate peak",
+            "escape-cosine-linear": "at a moderate peak",
+            "escape-cosine-constant-hot": "at a high peak",
+            "escape-cosine-linear-hot": "at a high peak",
+        },
     ),
     Claim(
         "reduces training time",
@@ -178,6 +188,7 @@ CLAIMS = (
         all_better("speed-constant", "speed-linear", "speed-step"),
         "Unsupported as stated: the gain in time that SGDR reports is that of restarts, which are "
         "ahead at any moment before the end.",
+        where=dict.fromkeys(("speed-constant", "speed-linear", "speed-step"), HALF),
     ),
     Claim(
         "convergence speed: cosine fast, step moderate, exponential fast",
@@ -186,6 +197,7 @@ CLAIMS = (
         _speed,
         "Unsupported. An exponential to a thousandth has 0.145 of its peak as its mean rate, a "
         "cosine 0.5.",
+        where=dict.fromkeys(("speed-step", "speed-exponential"), HALF),
     ),
     Claim(
         "smooth is better than abrupt (step decay)",
@@ -226,6 +238,10 @@ CLAIMS = (
         _restarts,
         "SGDR, WRN-28-10 on CIFAR-10: 3.86 % error without a restart, 4.03 and 4.09 % with; better "
         "at any time before the end. Snapshots: 19.25 to 17.41 % on CIFAR-100 (Huang 2017).",
+        where={
+            "restarts-budget": "after the last update",
+            "restarts-anytime": "at 3/7 of the run",
+        },
     ),
     Claim(
         "momentum scheduling further enhances performance",
@@ -240,6 +256,7 @@ CLAIMS = (
         ("cosine-constant", "gru-cosine"),
         all_better("cosine-constant", "gru-cosine"),
         "Not specific to either. AdamW too gains from a cosine (Loshchilov & Hutter 2019).",
+        where={"cosine-constant": "in the CNN", "gru-cosine": "in the GRU"},
     ),
     Claim(
         "cross-validation helps to choose the values",
@@ -255,6 +272,10 @@ CLAIMS = (
         ("tmax-twice-fresh", "tmax-twice-many"),
         _length,
         "A cycle more than 25 % longer than the run loses clearly (Hoffmann 2022, figure A1).",
+        where={
+            "tmax-twice-fresh": "the budget as `T_max`, fresh images",
+            "tmax-twice-many": "the budget as `T_max`, few images, 20 times",
+        },
     ),
     Claim(
         "the learning rate is optimal throughout; a powerful tool to reach for",
@@ -283,7 +304,9 @@ def table(found: Mapping[str, Mapping[int, Comparison]], links: bool = True) -> 
     ]
     for claim in CLAIMS:
         where = f"[{claim.notebook}]({claim.notebook}.ipynb)" if links else claim.notebook
-        effects = [_effect(found[key]) for key in claim.keys if key in found]
+        effects = [
+            _effect(found[key], claim.where.get(key, "")) for key in claim.keys if key in found
+        ]
         measured = "; ".join(effects) or claim.measured or "not run yet"
         verdict = f"**{claim.verdict(found)}**"
         cells = [claim.says, where, measured, verdict, claim.literature]
@@ -291,10 +314,11 @@ def table(found: Mapping[str, Mapping[int, Comparison]], links: bool = True) -> 
     return "\n".join(lines)
 
 
-def _effect(sets: Mapping[int, Comparison]) -> str:
+def _effect(sets: Mapping[int, Comparison], where: str) -> str:
     """What the first set of seeds found, and what the others did where it is another outcome."""
     first, *others = (sets[seed] for seed in sorted(sets))
     measure = "" if first.measure.endswith(("accuracy", "loss")) else f", {first.measure}"
     different = [other.outcome for other in others if other.outcome != first.outcome]
     flips = f" (with other seeds: {', '.join(different)})" if different else ""
-    return f"{first.a} against {first.b}{measure}: {first}{flips}"
+    compared = f"{first.a} against {first.b} {where}".rstrip()
+    return f"{compared}{measure}: {first}{flips}"

@@ -1,8 +1,8 @@
 """What the notebooks found, kept for the last one, which puts all verdicts into one table.
 
 A notebook keeps its comparisons under keys; each goes to a file in the folder of the studies. The
-authors' own are beside the notebooks, from two sets of seeds, so that the table is never empty and
-a verdict that flips from one set to the other is seen; `coslr.claims` calls it undecided.
+authors' own, from three sets of seeds, are beside the notebooks, so that the table is never empty
+and a verdict that flips from one set to another is seen; `coslr.claims` calls it undecided.
 """
 
 import dataclasses

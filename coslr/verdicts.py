@@ -132,6 +132,8 @@ class Comparison:
         """
         if self.obstacle:
             return f"no result: {self.obstacle}"
+        if self.low == self.high == 0:
+            return f"the same in every pair, n={self.n}"
         accuracy = self.measure.endswith("accuracy")
         low, high = (100 * self.low, 100 * self.high) if accuracy else (self.low, self.high)
         loss = self.measure.endswith("loss")

@@ -1,4 +1,5 @@
 import itertools
+import json
 import re
 from pathlib import Path
 
@@ -77,6 +78,22 @@ def test_the_table_has_a_row_for_each_claim_and_shows_what_was_measured():
     assert "not run" not in "".join(lines)
     assert "better by 1.0 to 2.0 points, n=8" in lines[2]
     assert table({}).count("**not run**") == len([claim for claim in CLAIMS if claim.keys])
+
+
+def test_no_two_effects_of_a_row_are_told_apart_by_their_numbers_alone():
+    found = {}
+    for file in sorted(NOTEBOOKS.glob("findings/*-seeds0.json")):
+        content = json.loads(file.read_text(encoding="utf-8"))
+        found |= {key: {0: Comparison(**values)} for key, values in content.items()}
+    for row in table(found).splitlines()[2:]:
+        effects = [
+            re.sub(r"[\d.]+ to [+\d.]+", "", effect) for effect in row.split(" | ")[2].split("; ")
+        ]
+        assert len(set(effects)) == len(effects), effects
+
+
+def test_every_circumstance_belongs_to_a_key():
+    assert all(set(claim.where) <= set(claim.keys) for claim in CLAIMS)
 
 
 def test_a_flip_is_shown():
