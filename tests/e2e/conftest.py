@@ -54,13 +54,18 @@ def lab(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def browser():
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    assert path, "no Chromium here: install it (on Debian: apt install chromium) or set CHROMIUM"
     with sync_playwright() as playwright:
-        root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=path, args=QUIET + root)
+        browser = chromium(playwright)
         yield browser
         browser.close()
+
+
+def chromium(playwright):
+    """The Chromium of this machine, with no window."""
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    assert path, "no Chromium here: install it (on Debian: apt install chromium) or set CHROMIUM"
+    root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    return playwright.chromium.launch(executable_path=path, args=QUIET + root)
 
 
 class Lab:
