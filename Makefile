@@ -11,6 +11,10 @@ PYTHONS = python3.14 python3.13 python3.12 python3.11 python3
 # JupyterLab refuses to run as root, as in most containers, unless it is told to.
 AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 FIRST = notebooks/00_start_here.ipynb
+# JupyterLab asks at its first start whether to fetch news, over the first lesson, and asks the
+# network for a newer version of itself. This course needs neither.
+LAB_SETTINGS = .venv/share/jupyter/lab/settings/overrides.json
+QUIET = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
 
 .PHONY: help lab test e2e peers site clean
 
@@ -57,6 +61,7 @@ clean:
 	TMPDIR="$$PWD/.venv/tmp" .venv/bin/python -m pip install -e ".[$(@:.venv/.%=%)]" \
 	  || { rm -rf .venv/.unfinished .venv/tmp; echo "The packages could not be installed; pip says" \
 	    "why, above. With no network, 'touch $@' goes on with those that are there." >&2; exit 1; }
+	@mkdir -p $(dir $(LAB_SETTINGS)) && echo '$(QUIET)' > $(LAB_SETTINGS)
 	@rm -rf .venv/.unfinished .venv/tmp && touch .venv/.course $(if $(filter %.test,$@),.venv/.site) $@
 
 # Sets $python to the first interpreter that is new enough and can make a venv.

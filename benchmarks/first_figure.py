@@ -16,7 +16,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.e2e.conftest import ADDRESS, QUIET, ROOT, chromium
+from tests.e2e.conftest import ADDRESS, ROOT, chromium
 
 RUNS = 5
 

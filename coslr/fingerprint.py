@@ -22,10 +22,9 @@ import torch
 
 # What a class statement writes beside the reader's code: places, not behaviour.
 _NOT_CODE = {"__module__", "__doc__", "__dict__", "__weakref__", "__qualname__"}
-_INSTALLED = [
-    Path(sysconfig.get_path(name)).resolve()
-    for name in ("stdlib", "platstdlib", "purelib", "platlib")
-]
+# Python's own folders, and what folders of packages are called wherever else they may be.
+_STDLIB = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")]
+_PACKAGES = {"site-packages", "dist-packages"}
 
 
 def fingerprint(value: Any) -> str:
@@ -98,7 +97,7 @@ class _Walk:
             self.write("module", value.__name__, _release(value.__name__))
         elif isinstance(value, type | types.FunctionType | types.BuiltinFunctionType):
             self.write("named", value.__qualname__)
-            if _installed(value.__module__):
+            if _installed(value.__module__) or isinstance(value, types.BuiltinFunctionType):
                 self.write(value.__module__, value.__module__ and _release(value.__module__))
                 self.add_cells(value)  # what a decorator has wrapped may be the reader's
             elif isinstance(value, type):
@@ -176,7 +175,9 @@ def _installed(module: str | None) -> bool:
     if module is None or module.partition(".")[0] == "coslr":
         return True
     file = getattr(sys.modules.get(module), "__file__", None)
-    return file is None or any(Path(file).resolve().is_relative_to(folder) for folder in _INSTALLED)
+    if file is None or _PACKAGES.intersection(Path(file).parts):
+        return True
+    return any(Path(file).resolve().is_relative_to(folder) for folder in _STDLIB)
 
 
 @functools.lru_cache

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from coslr import Constant, Cosine, join
-from coslr.fingerprint import fingerprint
+from coslr.fingerprint import _installed, fingerprint
 from coslr.models import SmallCNN
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -252,6 +252,23 @@ def test_of_a_package_its_release_counts(monkeypatch):
     before = fingerprint(torch.optim.SGD)
     monkeypatch.setattr(module, "_release", lambda _: "0.0")
     assert fingerprint(torch.optim.SGD) != before
+
+
+@pytest.mark.parametrize("folder", ["site-packages", "dist-packages", "mine"])
+def test_a_package_is_one_wherever_it_is_installed(folder, tmp_path, monkeypatch):
+    """For one user alone, say, or by the system's package manager."""
+    monkeypatch.syspath_prepend(tmp_path / folder)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (tmp_path / folder).mkdir()
+    digests = []
+    for code in ("x + 1", "x + 2"):
+        (tmp_path / folder / "elsewhere.py").write_text(f"def f(x):\n    return {code}\n")
+        sys.modules.pop("elsewhere", None)
+        importlib.invalidate_caches()
+        digests.append(fingerprint(importlib.import_module("elsewhere").f))
+    sys.modules.pop("elsewhere")
+    _installed.cache_clear()
+    assert (digests[0] == digests[1]) == (folder != "mine")
 
 
 def test_objects_that_cannot_be_pickled_count_by_their_type():
