@@ -1,5 +1,7 @@
 """What the notebooks put on the page, for readers who cannot see it or see it otherwise."""
 
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
@@ -9,6 +11,7 @@ pytestmark = pytest.mark.e2e
 
 NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 # Our content: text, tables and figures. The cells around it are JupyterLab's.
+# The names that ipywidgets' sliders lack for screen readers are ipywidgets' to give.
 OURS = {"include": [[".jp-RenderedMarkdown"], [".jp-RenderedHTML"], [".jp-RenderedHTMLCommon"]]}
 
 
@@ -18,6 +21,9 @@ def findings(lab):
     for _ in lab.screens():
         if not lab.page.locator(".jp-RenderedHTMLCommon").count():
             continue
+        # JupyterLab calls an image with no description of its own "Image".
+        if lab.page.locator(".jp-Notebook img:is([alt='Image'], :not([alt]))").count():
+            found["image-alt"] = "an image without a description"
         for violation in Axe().run(lab.page, context=OURS).response["violations"]:
             if violation["impact"] in ("critical", "serious"):
                 found.setdefault(violation["id"], violation["nodes"][0]["html"][:200])
@@ -29,12 +35,12 @@ def test_no_serious_finding_of_axe(open_lab, name):
     assert findings(open_lab(name)) == {}
 
 
-def test_axe_sees_a_figure_without_a_description(open_lab):
-    lab = open_lab("00_start_here")
-    lab.bring("Which of the two trained the network?")
-    lab.page.evaluate("document.querySelectorAll('img').forEach(i => i.removeAttribute('alt'))")
-    results = Axe().run(lab.page, context=OURS).response["violations"]
-    assert "image-alt" in [violation["id"] for violation in results]
+def test_a_figure_without_a_description_is_seen(lab, open_lab):
+    path = lab[0] / "notebooks/00_start_here.ipynb"
+    page, described = path.read_text(encoding="utf-8"), r'<img alt=\\"[^"]*\\"'
+    assert re.search(described, page)
+    path.with_name("undescribed.ipynb").write_text(re.sub(described, "<img", page, count=1))
+    assert list(findings(open_lab("undescribed"))) == ["image-alt"]
 
 
 @pytest.mark.parametrize("name", ["01_the_formula", "02_other_schedules"])
