@@ -6,13 +6,17 @@ files or notebook cells those are. What belongs to an installed package counts b
 package's release.
 """
 
+import contextlib
 import dataclasses
+import dis
 import functools
 import hashlib
+import importlib
 import importlib.metadata
 import sys
 import sysconfig
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +35,8 @@ def fingerprint(value: Any) -> str:
     """A hexadecimal digest; equal digests mean that the same would be computed.
 
     Numbers, texts, arrays, containers, functions, classes and objects of classes are followed all
-    the way down. An object of an installed package that cannot be pickled counts by its type.
+    the way down. An object of an installed package counts by what pickling it gives, and functions
+    inside it by their names; one that cannot be pickled counts by its type.
     ``coslr`` is like an installed package here.
 
     Examples
@@ -51,6 +56,7 @@ class _Walk:
         self.digest = hashlib.sha256()
         # What has been met, kept alive so that no id is given twice.
         self.met: dict[int, tuple[int, Any]] = {}
+        self.looked_up: set[tuple[int, str]] = set()  # names, in modules of the reader's
 
     def write(self, *parts: Any) -> None:
         for part in parts:
@@ -87,6 +93,8 @@ class _Walk:
             self.add(["partial", value.func, value.args, value.keywords])
         elif isinstance(value, types.MethodType):
             self.add(["method", value.__self__, value.__func__])
+        elif isinstance(value, functools._lru_cache_wrapper):
+            self.add(["cached", value.__wrapped__])
         elif isinstance(value, property):
             self.add(["property", value.fget, value.fset, value.fdel])
         elif isinstance(value, functools.cached_property):
@@ -135,6 +143,8 @@ class _Walk:
         names = self.add_code(value.__code__)
         self.add_cells(value)
         self.add_used(names, value.__globals__)
+        for module in _imports(value.__code__):
+            self.add_used([module.__name__, *names], {module.__name__: module})
 
     def add_cells(self, value: Any) -> None:
         for cell in getattr(value, "__closure__", None) or ():
@@ -161,11 +171,23 @@ class _Walk:
                 continue
             used = namespace[name]
             self.write(name)
-            first = id(used) not in self.met
             self.add(used)
             # Of the reader's own module, `helpers.block`, the attributes that the code may mean.
-            if isinstance(used, types.ModuleType) and first and not _installed(used.__name__):
-                self.add_used(names, vars(used))
+            if isinstance(used, types.ModuleType) and not _installed(used.__name__):
+                new = [one for one in names if (id(used), one) not in self.looked_up]
+                self.looked_up.update((id(used), one) for one in new)
+                self.add_used(new, vars(used))
+
+
+def _imports(code: types.CodeType) -> Iterator[types.ModuleType]:
+    """What a function imports by itself, when it runs."""
+    for step in dis.get_instructions(code):
+        if step.opname == "IMPORT_NAME":
+            with contextlib.suppress(Exception):  # if it is not there, the trial will say so
+                yield importlib.import_module(step.argval)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _imports(constant)
 
 
 @functools.lru_cache
@@ -175,6 +197,8 @@ def _installed(module: str | None) -> bool:
     if module is None or module.partition(".")[0] == "coslr":
         return True
     file = getattr(sys.modules.get(module), "__file__", None)
+    if file is None:  # a folder without __init__.py has a path alone
+        file = next(iter(getattr(sys.modules.get(module), "__path__", [])), None)
     if file is None or _PACKAGES.intersection(Path(file).parts):
         return True
     return any(Path(file).resolve().is_relative_to(folder) for folder in _STDLIB)

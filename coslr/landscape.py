@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from numpy.typing import ArrayLike
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from coslr.data import Images
 from coslr.models import SmallCNN
@@ -98,7 +99,7 @@ def _between(a: torch.Tensor, b: torch.Tensor, share: float) -> torch.Tensor:
 def _see_anew(network: nn.Module, x: torch.Tensor, batch_size: int = 500) -> None:
     """Let batch normalisation, and no other layer, see the images as if for the first time."""
     network.eval()
-    layers = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
+    layers = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
     momenta = [layer.momentum for layer in layers]
     for layer in layers:
         layer.reset_running_stats()

@@ -493,7 +493,7 @@ EXHIBITS: dict[int, Exhibit] = {
     1: Exhibit(
         letter="d",
         bug="the boundaries are in another unit, and are never reached",
-        look="the rate stays at its first value to the end, whatever drops were planned",
+        look="the rate stays at the schedule's highest value to the end, and never drops",
         meant=MultiStep(milestones=[40, 80], eta_max=0.1, gamma=0.1),
         broken=boundaries_in_images,
         fixed=boundaries_in_updates,
@@ -622,7 +622,7 @@ EXHIBITS: dict[int, Exhibit] = {
     12: Exhibit(
         letter="i",
         bug="the cosine is shorter than the run, and climbs again",
-        look="a cosine reaches its minimum too early, and rises from there",
+        look="a cosine is at its minimum once, too early, and on its way up when the run ends",
         meant=Cosine(T_max=90, eta_max=0.1),
         broken=shorter_than_the_run,
         fixed=as_long_as_the_run,

@@ -133,7 +133,8 @@ def recorded(
     ['schedule', 'recorded', 'update 1: 0.1, not 0.0999013']
     """
     updates = np.arange(first_update, first_update + len(rates))
-    right = np.array([float(schedule(t)) for t in (updates / steps_per_unit).tolist()])
+    times = updates if steps_per_unit == 1 else updates / steps_per_unit
+    right = np.array([float(schedule(t)) for t in times.tolist()])
     found = np.asarray(rates, dtype=float)
     ax.plot(updates, right, label="schedule")
     ax.plot(updates, found, label="recorded")
@@ -254,12 +255,16 @@ def sliders(draw: Callable[..., tuple[Any, str]], **controls: ipywidgets.Widget)
 
 def _ends(control: ipywidgets.Widget) -> list[Any]:
     """The settings of a control at which a figure is most likely to fail."""
-    if isinstance(control, ipywidgets.Dropdown):
+    if hasattr(control, "options"):
         options = (
             control.options.values() if hasattr(control.options, "values") else control.options
         )
         return [option[1] if isinstance(option, tuple) else option for option in options]
+    if not hasattr(control, "min"):
+        return [control.value]
     ends = [control.min, control.max]
+    if isinstance(control.value, tuple):  # a range
+        return [(end, end) for end in ends]
     if isinstance(control, ipywidgets.FloatLogSlider):  # its ends are exponents
         ends = [control.base**exponent for exponent in ends]
     return ends

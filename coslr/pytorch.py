@@ -7,8 +7,10 @@ nothing of any scheduler. Neither trusts the other.
 import contextlib
 import json
 import math
+import numbers
 import sys
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -86,15 +88,35 @@ class ScheduleLR(LRScheduler):
         self._in_sequence = False
         self._described = _describe(self.schedules), _describe(self.momenta)
 
-        # torch asks for `initial_lr` when a run goes on; it is not used here beyond that.
-        for group, rate in zip(groups, self.schedules, strict=True):
-            group["initial_lr"] = float(rate(0))
+        # torch asks for `initial_lr` when a run goes on. It is not used here, but torch's own
+        # schedulers beside this one take their rates from it: so it is the optimizer's.
+        for group in groups:
+            lr = group["lr"]
+            group.setdefault("initial_lr", lr.clone() if isinstance(lr, torch.Tensor) else lr)
         super().__init__(optimizer, last_epoch)
+        self._updated = not self.only_after_update
+        self._listen()
+
+    def _listen(self) -> None:
+        """Hear of the optimizer's loads and updates, for as long as this scheduler is in use."""
+        me = weakref.ref(self)
+
         # An optimizer's state brings the rates of its day: write ours again, in any load order.
-        optimizer.register_load_state_dict_post_hook(self._rewrite)
+        def loaded(_: torch.optim.Optimizer) -> None:
+            if (scheduler := me()) is not None:
+                scheduler._rewrite()
+
+        def stepped(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+            if (scheduler := me()) is not None:
+                scheduler._note_update(optimizer)
+
+        self.optimizer.register_load_state_dict_post_hook(loaded)
         if self.only_after_update:
-            self._updated = False
-            optimizer.register_step_post_hook(self._note_update)
+            self.optimizer.register_step_post_hook(stepped)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._listen()  # a copied optimizer has no hooks
 
     def get_lr(self) -> list[Any]:
         """The rate of each param group at update ``last_epoch``."""
@@ -161,12 +183,15 @@ class ScheduleLR(LRScheduler):
     def _write_momenta(self, momenta: list[Rate]) -> None:
         t = self.last_epoch / self.steps_per_unit
         for group, momentum in zip(self.optimizer.param_groups, momenta, strict=True):
+            value = momentum(t)
+            if not 0 <= value < 1:
+                raise ValueError(f"momentum: is {value!r} at {t:g}, and must be from 0 to below 1")
             if "momentum" in group:
-                group["momentum"] = momentum(t)
+                group["momentum"] = value
             else:
-                group["betas"] = (momentum(t), *group["betas"][1:])
+                group["betas"] = (value, *group["betas"][1:])
 
-    def _rewrite(self, optimizer: torch.optim.Optimizer | None = None) -> None:
+    def _rewrite(self) -> None:
         """Write after a load, but not in a SequentialLR: who has the turn, only torch knows there.
 
         It leaves the rate to the optimizer's state, and its schedulers wait for their turn at -1.
@@ -174,7 +199,7 @@ class ScheduleLR(LRScheduler):
         if not self._in_sequence and self.last_epoch >= 0:
             self._write()
 
-    def _note_update(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
+    def _note_update(self, optimizer: torch.optim.Optimizer) -> None:
         self._updated = self._updated or not _skips(optimizer)
 
     def state_dict(self) -> dict[str, Any]:
@@ -202,7 +227,7 @@ class ScheduleLR(LRScheduler):
                 f"state_dict={state_dict!r}: must be a ScheduleLR's, and lacks {sorted(missing)}"
             )
         for name in ("schedule", "momentum", "steps_per_unit"):
-            if state_dict[name] != here[name]:
+            if _values(state_dict[name]) != _values(here[name]):  # 50 and 50.0 are one length
                 raise ValueError(
                     f"state_dict was saved with {name}={state_dict[name]!r}, but this scheduler "
                     f"has {here[name]!r}: build it with the same one, or begin with last_epoch="
@@ -250,18 +275,20 @@ def _per_group(name: str, schedule: Any, groups: int) -> list[Rate]:
     else:
         schedules = [schedule] * groups
     for one in schedules:
-        if not callable(one):
+        if isinstance(one, type) or not callable(one):
             raise TypeError(f"{name}={one!r}: must be a schedule such as Cosine(50, eta_max=0.1)")
     return schedules
 
 
 def _units(steps_per_unit: Any) -> float:
     right = "a finite number above 0, such as len(loader)"
-    if isinstance(steps_per_unit, bool) or not isinstance(steps_per_unit, int | float):
+    if isinstance(steps_per_unit, bool) or not isinstance(steps_per_unit, numbers.Real):
         raise TypeError(f"steps_per_unit={steps_per_unit!r}: must be {right}")
-    if not 0 < steps_per_unit < math.inf:
+    given: Any = steps_per_unit  # a state_dict should hold no numbers of numpy's
+    value: float = int(given) if isinstance(given, numbers.Integral) else float(given)
+    if not 0 < value < math.inf:
         raise ValueError(f"steps_per_unit={steps_per_unit!r}: must be {right}")
-    return steps_per_unit
+    return value
 
 
 def _describe(schedules: list[Rate] | None) -> str:
@@ -270,8 +297,13 @@ def _describe(schedules: list[Rate] | None) -> str:
         [
             s.to_dict() if isinstance(s, Schedule) else getattr(s, "__qualname__", type(s).__name__)
             for s in schedules or []
-        ]
+        ],
+        default=lambda value: type(value).__name__,  # what a schedule of the reader's may hold
     )
+
+
+def _values(described: Any) -> Any:
+    return json.loads(described) if isinstance(described, str) else described
 
 
 # -------------------------------------------------------------------------------- the audit

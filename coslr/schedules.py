@@ -204,11 +204,10 @@ class Schedule:
     ``_rate(t, xp)``, where `xp` is numpy, jax.numpy, or a stand-in for plain numbers.
     """
 
-    if TYPE_CHECKING:
-
-        @property
-        def length(self) -> float:
-            """Updates to the end, math.inf where there is none."""
+    @property
+    def length(self) -> float:
+        """Updates to the end, math.inf where there is none."""
+        return math.inf
 
     @overload
     def __call__(self, t: float) -> float: ...
@@ -360,7 +359,6 @@ class Constant(Schedule):
     """
 
     eta: float
-    length = math.inf
 
     def __post_init__(self) -> None:
         _normalise(self, eta=_from_zero("eta", self.eta, "a learning rate from 0"))
@@ -405,6 +403,10 @@ class Cosine(Schedule):
         return self.T_max
 
     if not TYPE_CHECKING:  # its types are those of Schedule.__call__
+
+        def __init_subclass__(cls):
+            if "_rate" in vars(cls):  # another formula, for which the short cut below is wrong
+                cls.__call__ = Schedule.__call__
 
         def __call__(self, t):
             # For the call that a training loop makes, the formula without its layers. Strictly
@@ -697,8 +699,9 @@ class InverseSqrt(Schedule):
     eta_max : learning rate at t = 0, above 0.
     eta_min : the value approached but not reached, from 0 to `eta_max`.
 
-    Before 0: `eta_max`. It has no end: ``.length`` is infinite. With ``warmup(..., updates=w)`` and
-    ``timescale=w`` it is the Transformer's schedule up to that one's factor.
+    Before 0: `eta_max`. It has no end: ``.length`` is infinite. With
+    ``warmup(..., updates=w, start=0.0)`` and ``timescale=w`` it is the Transformer's schedule up to
+    that one's factor.
 
     >>> [round(InverseSqrt(timescale=100, eta_max=0.1)(t), 6) for t in (0, 300, 9900)]
     [0.1, 0.05, 0.01]
@@ -709,7 +712,6 @@ class InverseSqrt(Schedule):
     timescale: float
     eta_max: float
     eta_min: float = 0.0
-    length = math.inf
 
     def __post_init__(self) -> None:
         _normalise(self, timescale=_duration("timescale", self.timescale), **_rates(self))
@@ -744,7 +746,6 @@ class Step(Schedule):
     eta_max: float
     eta_min: float = 0.0
     gamma: float = 0.1
-    length = math.inf
 
     def __post_init__(self) -> None:
         _normalise(

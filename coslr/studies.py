@@ -199,6 +199,10 @@ def grid(
     seeds : the same for all, so that differences can be paired.
     epochs, batch_size, data, settings : as in `Trial`.
 
+    Raises
+    ------
+    TypeError, ValueError : the argument, its value, and what would be right.
+
     Examples
     --------
     >>> from coslr import Constant, Cosine
@@ -210,6 +214,12 @@ def grid(
     """
     updates = _updates(epochs, batch_size, data)
     seeds = list(seeds)
+    for name, make in schedules.items():
+        if isinstance(make, type | Schedule) or not callable(make):
+            raise TypeError(
+                f"schedules[{name!r}]={make!r}: must be a function of (eta_max, updates), such as "
+                "lambda eta, T: Cosine(T, eta)"
+            )
     if isinstance(eta_max, Mapping) and set(eta_max) != set(schedules):
         raise ValueError(f"eta_max: must have the names {sorted(schedules)}, not {sorted(eta_max)}")
     return [
@@ -350,6 +360,13 @@ def run(
         for i, outcome in _in_parallel(calls, workers):
             outcomes[i] = outcome
             bar.update()
+    failed = [outcome["status"] for outcome in outcomes.values() if not _is_done(outcome)]
+    if failed:
+        warnings.warn(
+            f"{len(failed)} of {len(trials)} trials failed, one of them with: "
+            f"{failed[0].removeprefix('failed: ')}. The table's column `status` says which.",
+            stacklevel=2,
+        )
     _warn_of_lost(cached, {i: (trials[i], keys[i]) for i in calls if _is_done(outcomes[i])}, folder)
     return _tidy(trials, [outcomes[i] for i in range(len(trials))])
 

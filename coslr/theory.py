@@ -81,8 +81,9 @@ def noisy_quadratic(
 def convex_bound(rates: ArrayLike, D: float = 1.0, G: float = 1.0) -> np.ndarray:
     """Bound on how far the expected loss is above its minimum, after 1, 2, ... of the rates.
 
-    For a convex loss whose stochastic gradients are at most G long, and a start at the distance D
-    from a minimiser, the last of T iterates of the subgradient method with rates η_1 ... η_T has
+    For a convex loss whose stochastic gradients have a mean squared length of at most G², and a
+    start at the distance D from a minimiser, the last of T iterates of the subgradient method with
+    rates η_1 ... η_T has
 
         E f(x_T) - f* ≤ (D² + G² Σ η_t²) / (2 Σ η_t)
                       + ½ Σ_{k<T} η_k / S_{k+1} · G² Q_k / S_k,

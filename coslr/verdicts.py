@@ -79,7 +79,8 @@ def _note(scores: pd.DataFrame, means: pd.Series, best: float) -> str:
     for rival in means.drop(best).dropna().index:
         gaps = scores[best] - scores[rival]
         towards = peaks[place + 1] if rival > best else peaks[place - 1]
-        if gaps.mean() <= gaps.sem() and max(best / towards, towards / best) > FINE_GRID:
+        clear = gaps.mean() > gaps.sem()  # with one seed there is no error, and nothing is clear
+        if not clear and max(best / towards, towards / best) > FINE_GRID:
             return "tie"
     return ""
 
@@ -134,7 +135,7 @@ class Comparison:
             return f"no result: {self.obstacle}"
         if self.low == self.high == 0:
             return f"the same in every pair, n={self.n}"
-        accuracy = self.measure.endswith("accuracy")
+        accuracy = self.measure.endswith("accuracy") or self.measure.startswith("share")
         low, high = (100 * self.low, 100 * self.high) if accuracy else (self.low, self.high)
         loss = self.measure.endswith("loss")
         form, unit = (".1f", " points") if accuracy else (".3f", " nats") if loss else (".3g", "")
@@ -197,6 +198,9 @@ def compare(
             raise ValueError(f"{argument}={name!r}: must be one of {sorted(set(table['name']))}")
     if best is None:
         best = best_rates(table[table["name"].isin([a, b])], by)
+    lacking = [name for name in (a, b) if name not in best.index]
+    if lacking:
+        raise ValueError(f"best: must have a peak for {a!r} and {b!r}, and lacks {lacking}")
     best = best.loc[[a, b]]
     eta_a, eta_b = (float(eta) for eta in best["eta_max"])
     result: dict[str, Any] = {"a": a, "b": b, "eta_a": eta_a, "eta_b": eta_b, "measure": measure}
@@ -212,6 +216,9 @@ def compare(
         table[(table["name"] == name) & (table["eta_max"] == eta)].set_index("seed")[measure]
         for name, eta in ((a, eta_a), (b, eta_b))
     )
+    for name, eta, runs in ((a, eta_a, first), (b, eta_b, second)):
+        if runs.empty:
+            raise ValueError(f"best: has the peak {eta:g} for {name!r}, at which table has no run")
     if set(first.index) != set(second.index):
         raise ValueError(f"table: {a!r} and {b!r} must have the same seeds, for pairs")
     lost = [name for name, runs in ((a, first), (b, second)) if not np.isfinite(runs).all()]
@@ -234,7 +241,8 @@ def paired(a: str, b: str, differences: np.ndarray, measure: str) -> Comparison:
     a, b : what is compared.
     differences : a - b, paired; two or more.
     measure : what was measured. One that ends in "accuracy" is a fraction and is shown in points;
-        one that ends in "loss" is in nats, the lower the better; any other is a plain number.
+        one that ends in "loss" is in nats, the lower the better; any other is neither good nor bad,
+        a plain number or, if it starts with "share", a fraction shown in points.
 
     Raises
     ------

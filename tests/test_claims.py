@@ -101,7 +101,7 @@ def test_a_flip_is_shown():
     flipped["cosine-step"][100] = found("within noise")
     row = table(flipped).splitlines()[2]
     assert "**undecided**" in row
-    assert "(with other seeds: within noise)" in row
+    assert "(with 1 of 1 other sets of seeds: within noise)" in row
 
 
 def test_a_verdict_that_all_sets_of_seeds_give_stands_even_if_one_outcome_flips():

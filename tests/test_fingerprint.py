@@ -79,7 +79,7 @@ def test_what_a_schedule_has_cached_is_none_of_its_value():
 OWN = """
 import helpers, math
 from dataclasses import dataclass
-from functools import cached_property, partial, wraps
+from functools import cached_property, lru_cache, partial, wraps
 from helpers import Base, block
 from coslr.schedules import Schedule
 
@@ -109,6 +109,24 @@ def imported(x):
 
 def through_module(x):
     return helpers.block(x)
+
+def two_of_a_module(x):
+    return helpers.block(x) + other_of_it(x)
+
+def other_of_it(x):
+    return helpers.other(x)
+
+def imports(x):
+    from helpers import other
+    return other(x)
+
+def imports_module(x):
+    import helpers as h
+    return h.other(x)
+
+@lru_cache
+def remembers(x):
+    return 19 / x
 
 def nested(x):
     return [(lambda y: y + 3)(x) for _ in range(2)]
@@ -175,6 +193,9 @@ def block(x):
 
 def deep(x):
     return x * 14
+
+def other(x):
+    return x * 16
 """
 
 
@@ -211,6 +232,7 @@ def digest(tmp_path, monkeypatch):
         ("Net", "return 9", "return 8"), ("Net", "cls(10)", "cls(11)"), ("Net", "= 32", "= 33"),
         ("Net", "size=14", "size=28"), ("wave", "(0.2)", "(0.3)"), ("wave", "* 12", "* 11"),
         ("bound", "x + 4", "x + 5"), ("Net", "def half", "def third"),
+        ("remembers", "19 / x", "18 / x"),
     ],
 )  # fmt: skip
 def test_a_change_of_code_is_noticed(digest, name, old, new):
@@ -218,14 +240,22 @@ def test_a_change_of_code_is_noticed(digest, name, old, new):
     assert digest(name) != digest(name, OWN.replace(old, new))
 
 
-@pytest.mark.parametrize("name", ["imported", "through_module", "Net"])
-def test_a_change_in_another_file_is_noticed(digest, name):
-    old, new = ("= 13", "= 12") if name == "Net" else ("x * 14", "x * 15")
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("imported", "x * 14", "x * 15"), ("through_module", "x * 14", "x * 15"),
+        ("two_of_a_module", "x * 14", "x * 15"), ("two_of_a_module", "x * 16", "x * 15"),
+        ("imports", "x * 16", "x * 15"), ("imports_module", "x * 16", "x * 15"),
+        ("Net", "= 13", "= 12"),
+    ],
+)  # fmt: skip
+def test_a_change_in_another_file_is_noticed(digest, name, old, new):
     assert digest(name) != digest(name, helpers=HELPERS.replace(old, new))
 
 
 NAMES = ["plain", "constant", "table", "imported", "through_module", "nested", "closure", "part",
-         "decorated", "recursive", "Net", "wave", "bound"]  # fmt: skip
+         "decorated", "recursive", "Net", "wave", "bound", "imports", "remembers",
+         "two_of_a_module"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -74,6 +74,17 @@ def test_a_scale_that_batch_normalisation_undoes_changes_nothing(data, trained):
     np.testing.assert_allclose(line["loss"], line["loss"][0], rtol=1e-3)
 
 
+def test_batch_normalisation_of_every_kind_sees_each_point_anew(data):
+    class Flat(nn.Sequential):
+        def __init__(self, size=14, seed=0):
+            super().__init__(nn.Flatten(), nn.Linear(size**2, 10), nn.BatchNorm1d(10))
+
+    first, second = (arrays(Flat()) for _ in range(2))
+    line = along_line(first, second, data, points=3, model=Flat)
+    other = first | {"2.running_mean": 100 + first["2.running_mean"]}
+    pd.testing.assert_frame_equal(along_line(other, second, data, points=3, model=Flat), line)
+
+
 def test_dropout_stays_off_while_statistics_are_collected(data):
     class Dropping(SmallCNN):
         def forward(self, x):

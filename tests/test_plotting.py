@@ -188,12 +188,17 @@ def test_both_ends_of_every_kind_of_control_are_tried():
         rate=ipywidgets.FloatLogSlider(0.1, base=10, min=-3, max=0),
         shape=ipywidgets.Dropdown(options=["cosine", "linear"]),
         named=ipywidgets.Dropdown(options=[("one", 1), ("two", 2)]),
+        chosen=ipywidgets.SelectionSlider(options=[3, 4, 5]),
+        span=ipywidgets.IntRangeSlider(value=(2, 3), min=0, max=9),
+        on=ipywidgets.Checkbox(),
     )
     for name, ends in {
-        "n": (1, 9), "rate": (0.001, 1), "shape": ("cosine", "linear"), "named": (1, 2)
+        "n": (1, 9), "rate": (0.001, 1), "shape": ("cosine", "linear"), "named": (1, 2),
+        "chosen": (3, 5),
     }.items():  # fmt: skip
         tried = [settings[name] for settings in seen]
         assert all(any(value == pytest.approx(end) for value in tried) for end in ends), name
+    assert {(0, 0), (9, 9)} <= {settings["span"] for settings in seen}
 
 
 def test_a_slider_figure_needs_a_description_too():
@@ -218,3 +223,10 @@ def test_a_recorded_trace_over_its_schedule():
     ax = axes("update", "learning rate")
     mark = recorded(ax, rates, epochs, tolerance=1e-6, **units).lines[-1]
     assert mark.get_label().startswith("update 90: nan, not ")
+
+
+def test_a_recorded_trace_over_a_list_of_rates():
+    """The audit calls a rule with whole numbers, so that one may look them up."""
+    rates = [0.1, 0.05, 0.01]
+    ax = recorded(axes("update", "learning rate"), rates, lambda k: rates[k])
+    assert len(ax.lines) == 2

@@ -1,4 +1,7 @@
+import copy
 import io
+import json
+import pickle
 import warnings
 
 import numpy as np
@@ -6,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 from torch.optim import lr_scheduler
+from torch.optim.lr_scheduler import CosineAnnealingLR, SequentialLR
 
 from coslr import Constant, Cosine, CosineWarmRestarts, Linear, join, warmup
 from coslr.pytorch import AuditError, ScheduleLR, audit
@@ -497,3 +501,65 @@ def test_param_groups_that_come_later_are_an_error_that_says_how_to_go_on():
     scheduler = ScheduleLR(optimizer, schedule, last_epoch=1)
     with audit(optimizer, schedule, first_update=2):
         optimizer.step()
+
+
+def test_torch_schedulers_beside_it_keep_the_optimizer_s_rate():
+    """They take the rate they start from out of `initial_lr`, which every scheduler shares."""
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    ours = ScheduleLR(optimizer, warmup(Constant(0.1), 5, start=0.0))
+    torch_s = CosineAnnealingLR(optimizer, 5)
+    sequence = SequentialLR(optimizer, [ours, torch_s], milestones=[5])
+    with audit(optimizer) as trace:
+        for _ in range(7):
+            optimizer.step()
+            sequence.step()
+    assert trace.rates == pytest.approx([0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.0904508])
+
+
+def test_a_scheduler_that_was_replaced_has_no_say_any_more():
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    scheduler = ScheduleLR(optimizer, Constant(0.1))
+    del scheduler
+    optimizer.param_groups[0]["lr"] = 0.02
+    optimizer.load_state_dict(optimizer.state_dict())
+    assert optimizer.param_groups[0]["lr"] == 0.02
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
+def test_a_copy_goes_on_with_its_own_optimizer(copied):
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    scheduler = ScheduleLR(optimizer, Cosine(10, 0.1), only_after_update=True)
+    for _ in range(3):
+        optimizer.step()
+        scheduler.step()
+    twin = copied(scheduler)
+    with audit(twin.optimizer, Cosine(10, 0.1), first_update=3):
+        for _ in range(3):
+            twin.optimizer.step()
+            twin.step()
+    twin.optimizer.load_state_dict(optimizer.state_dict())
+    assert twin.optimizer.param_groups[0]["lr"] == Cosine(10, 0.1)(6)
+
+
+def test_a_length_is_the_same_as_a_whole_number_or_a_float():
+    def made(T_max):
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+        return ScheduleLR(optimizer, Cosine(T_max, 0.1), steps_per_unit=np.int64(2))
+
+    state = json.loads(json.dumps(made(50).state_dict()))
+    made(50.0).load_state_dict(state)
+    with pytest.raises(ValueError, match="was saved with schedule="):
+        made(51.0).load_state_dict(state)
+
+
+@pytest.mark.parametrize("momentum", [Constant(1.0), Constant(9), lambda t: -0.1])
+def test_a_momentum_that_no_optimizer_takes_is_refused(momentum):
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1, momentum=0.9)
+    with pytest.raises(ValueError, match=r"momentum: is .* at 0, and must be from 0 to below 1"):
+        ScheduleLR(optimizer, Cosine(10, 0.1), momentum=momentum)
+
+
+def test_a_class_is_no_schedule():
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    with pytest.raises(TypeError, match="must be a schedule such as"):
+        ScheduleLR(optimizer, Cosine)

@@ -29,6 +29,7 @@ from coslr import (
     join,
     warmup,
 )
+from coslr.schedules import Schedule
 
 durations = st.one_of(st.integers(1, 10**6), st.floats(1e-3, 1e6))
 peaks = st.floats(1e-9, 1e6)
@@ -416,3 +417,28 @@ def test_families_by_hand():
     assert [WSD(4, 4, 1.0, shape="sqrt")(t) for t in (0, 1, 4)] == [1, 0.5, 0]
     one = OneCycle(6, 1.0, 0.0, eta_start=0.5, peak=2, shape="linear")
     assert [one(t) for t in range(7)] == [0.5, 0.75, 1, 0.75, 0.5, 0.25, 0]
+
+
+def test_a_schedule_made_from_another_is_the_same_for_numbers_and_arrays():
+    """Cosine has a short cut for numbers, which must not outlive its formula."""
+
+    @dataclass(frozen=True)
+    class Squared(Cosine):
+        def _rate(self, t, xp):
+            return super()._rate(t, xp) ** 2
+
+    t = np.arange(-1, 12)
+    assert [Squared(10, 0.5)(k) for k in t.tolist()] == pytest.approx(Squared(10, 0.5)(t))
+    assert Squared(10, 0.5)(5) == pytest.approx(0.0625)
+    assert Cosine(10, 0.5)(5) == pytest.approx(0.25)
+
+
+def test_a_schedule_of_one_s_own_has_no_end_unless_it_says_so():
+    @dataclass(frozen=True)
+    class Mine(Schedule):
+        eta: float = 0.1
+
+        def _rate(self, t, xp):
+            return self.eta + 0.0 * t
+
+    assert Mine().length == warmup(Mine(), 3).length == math.inf

@@ -317,7 +317,9 @@ def raises(size, seed):
 
 def test_a_failing_trial_is_a_row_that_says_so_and_is_tried_again(tmp_path, trained):
     wanted = trials([0, 1, 2], model=raises, schedules={"a": SCHEDULES["cosine"]})
-    study = alone(wanted, tmp_path)
+    told = "1 of 3 trials failed, one of them with: MemoryError: no room"
+    with pytest.warns(UserWarning, match=told):
+        study = alone(wanted, tmp_path)
     assert study.table["status"].tolist() == [
         "ok", "failed: MemoryError: no room\nfor the weights", "ok",
     ]  # fmt: skip
@@ -325,8 +327,16 @@ def test_a_failing_trial_is_a_row_that_says_so_and_is_tried_again(tmp_path, trai
     assert len(study.curves) == 6
     assert study.snapshots[1] == {}
     assert trained == [0, 2]
-    assert_equal(alone(wanted, tmp_path), study)
+    with pytest.warns(UserWarning, match=told):
+        assert_equal(alone(wanted, tmp_path), study)
     assert trained == [0, 2]
+
+
+@pytest.mark.parametrize("make", [Cosine, Cosine(10, 0.1), "cosine"])
+def test_a_schedule_in_place_of_what_makes_one_is_refused(make):
+    """Cosine itself would be called with its two arguments the wrong way round."""
+    with pytest.raises(TypeError, match=r"schedules\['a'\]=.*lambda eta, T: Cosine\(T, eta\)"):
+        grid({"a": make}, [0.1], [0])
 
 
 def test_every_trial_is_audited(tmp_path, monkeypatch):
@@ -335,7 +345,8 @@ def test_every_trial_is_audited(tmp_path, monkeypatch):
             return [self.schedules[0](self.last_epoch + 1)]
 
     monkeypatch.setattr("coslr.training.ScheduleLR", OneTooEarly)
-    study = alone(trials([0]), tmp_path)
+    with pytest.warns(UserWarning, match="1 of 2 trials failed, one of them with: AuditError"):
+        study = alone(trials([0]), tmp_path)
     constant, cosine = study.table["status"]
     assert constant == "ok"  # rightly: the rates in force are the schedule's
     assert cosine.startswith("failed: AuditError: update 0: the schedule says 0.1, but 0.09")
@@ -359,7 +370,8 @@ def kills(size, seed):
 def test_a_worker_that_is_killed_costs_one_trial(tmp_path):
     """What the system does when memory runs out."""
     wanted = trials([0, 1, 2], model=kills, schedules={"a": SCHEDULES["cosine"]})
-    study = run(wanted, workers=2, cache=tmp_path, progress=False)
+    with pytest.warns(UserWarning, match="1 of 3 trials failed"):
+        study = run(wanted, workers=2, cache=tmp_path, progress=False)
     assert study.table["status"].tolist() == [
         "ok", "ok", "failed: its process was killed; is there too little memory?",
     ]  # fmt: skip

@@ -157,6 +157,7 @@ def test_a_run_lost_at_the_chosen_peak_is_no_result():
         (0.01, 0.02, "test_loss", "worse by 0.010 to 0.020 nats, n=8"),
         (0.0, 0.0, "test_accuracy", "the same in every pair, n=8"),
         (-3.25, -1.5, "epochs", "lower by 1.5 to 3.25, n=8"),
+        (0.02, 0.031, "share in the basin", "higher by 2.0 to 3.1 points, n=8"),
     ],
 )
 def test_sentences(low, high, measure, sentence):
@@ -221,3 +222,20 @@ def test_refusals():
         best_rates(pd.concat([t, t]))
     with pytest.raises(ValueError, match="at least two"):
         compare(table(seeds=1), "a", "b")
+
+
+def test_one_seed_gives_no_clear_best():
+    runs = table(seeds=1, noise=0.0001)
+    assert set(best_rates(runs)["note"]) == {"tie"}
+
+
+@pytest.mark.parametrize("missing", ["name", "peak"])
+def test_peaks_chosen_elsewhere_must_fit_the_table(missing):
+    runs = table()
+    best = best_rates(runs)
+    if missing == "name":
+        best, told = best.drop("b"), r"best: must have a peak .* lacks \['b'\]"
+    else:
+        runs, told = runs[runs["eta_max"] != 0.2], "best: has the peak 0.2 for 'a', at which"
+    with pytest.raises(ValueError, match=told):
+        compare(runs, "a", "b", best=best)

@@ -121,7 +121,10 @@ def plan(schedule: Callable[[float], float]) -> Verdict:
         return no("The cosine's clock runs during the warm-up: its peak is never used.")
     right = made(Cosine(main, PEAK, FLOOR))
     if same(found[W:], right[W:]):
-        return no("The cosine is right, and the warm-up is not: a straight line up to the peak.")
+        return no(
+            "The cosine is right, and the warm-up is not: it should be a straight line to the "
+            "peak, from 0 or from one step above it."
+        )
     if not np.isclose(found.max(), PEAK, rtol=1e-9):
         return no(f"The largest rate is {found.max():.4g}, and should be {PEAK:g}.")
     late = W + (first_difference(found[W:], right[W:]) or 0)

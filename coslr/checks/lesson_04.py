@@ -25,18 +25,22 @@ from coslr.checks.answers import (
 from coslr.pytorch import audit
 from coslr.schedules import cosine
 
+SHORT = 10  # epochs
+
 
 def last_rate(answer: float) -> Verdict:
-    """At which rate does the article's example train in its last epoch?
+    """At which rate does the article's example train in its last epoch, if it has ten?
 
     >>> last_rate(0.0001)
     ✗ Not yet. That is what is printed after the last epoch, when no epoch is left to use it.
     """
     hints = {
         "That is what is printed after the last epoch, when no epoch is left to use it.": ETA_MIN,
-        "That is one epoch too early.": cosine(EPOCHS - 2, EPOCHS, ETA_MAX, ETA_MIN),
+        "That is one epoch too early.": cosine(SHORT - 2, SHORT, ETA_MAX, ETA_MIN),
+        "That is with the article's 50 epochs.": cosine(EPOCHS - 1, EPOCHS, ETA_MAX, ETA_MIN),
+        "The floor is missing: eta_min is 0.0001.": cosine(SHORT - 1, SHORT, ETA_MAX),
     }
-    return check_number(answer, cosine(EPOCHS - 1, EPOCHS, ETA_MAX, ETA_MIN), hints, digits=3)
+    return check_number(answer, cosine(SHORT - 1, SHORT, ETA_MAX, ETA_MIN), hints, digits=3)
 
 
 def _toy() -> torch.optim.Optimizer:
@@ -55,6 +59,8 @@ def print_line(answer: Callable[[Any, Any, int], list[float]]) -> Verdict:
     try:
         with audit(optimizer) as trace:
             reported = answer(optimizer, scheduler, EPOCHS)
+        if reported is None and trace.rates:
+            return no("It trains, but returns nothing: collect the rates in a list and return it.")
         rates = reported if isinstance(reported, list | tuple) else [reported]
         if untouched(*rates):
             return NOT_YET
@@ -65,6 +71,8 @@ def print_line(answer: Callable[[Any, Any, int], list[float]]) -> Verdict:
     expected = cosine(np.arange(EPOCHS), EPOCHS, ETA_MAX, ETA_MIN)
     if len(used) != EPOCHS:
         return no(f"It makes {len(used)} updates; one for each of the {EPOCHS} epochs was asked.")
+    if reported.shape == (EPOCHS, 1):
+        return no("Each entry is a list: get_last_lr() has a rate per param group. Take its [0].")
     if reported.shape != used.shape:
         return no(f"It must return {EPOCHS} rates, one per epoch; it returns {reported.size}.")
     changed = first_difference(used, expected)

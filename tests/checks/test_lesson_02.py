@@ -77,6 +77,7 @@ IMPOSTORS = [
         "clock runs",
     ),
     (lesson_02.plan, OneCycle(400, 0.1, 0.001, peak=40), "the warm-up is not"),
+    (lesson_02.plan, warmup(COSINE, 40, 0.001), "the warm-up is not"),
     (lesson_02.plan, warmup(Cosine(360, 0.2, 0.001), 40), "largest rate is 0.2"),
     (lesson_02.plan, warmup(Cosine(360, 0.1, 0.01), 40), "At update 41 it is"),
     (lesson_02.plan, 0.1, "must be a schedule"),

@@ -66,7 +66,7 @@ def elsewhere(optimizer, epochs, updates):
 
 
 RIGHT = {
-    lesson_04.last_rate: [1.986e-4, 0.000199, cosine(49, 50, 0.1, 1e-4)],
+    lesson_04.last_rate: [2.545e-3, 0.00254, cosine(9, 10, 0.1, 1e-4)],
     lesson_04.print_line: [
         reports(),
         reports(read=lambda o, s: s.get_last_lr()[0]),
@@ -84,8 +84,10 @@ RIGHT = {
 # Checker, a usual mistake, and a part of the hint that names this mistake and no other.
 IMPOSTORS = [
     (lesson_04.last_rate, 0.0001, "printed after the last epoch"),
-    (lesson_04.last_rate, cosine(48, 50, 0.1, 1e-4), "one epoch too early"),
-    (lesson_04.last_rate, 0.0002, "close, but"),
+    (lesson_04.last_rate, cosine(8, 10, 0.1, 1e-4), "one epoch too early"),
+    (lesson_04.last_rate, cosine(49, 50, 0.1, 1e-4), "50 epochs"),
+    (lesson_04.last_rate, cosine(9, 10, 0.1), "floor is missing"),
+    (lesson_04.last_rate, 0.00252, "close, but"),
     (lesson_04.last_rate, 0.1, "too large"),
     (lesson_04.print_line, reports(order="update, step, read"), "epoch to come"),
     (
@@ -96,6 +98,8 @@ IMPOSTORS = [
     (lesson_04.print_line, reports(order="read, update"), "training itself changed: epoch 2 "),
     (lesson_04.print_line, reports(leave_out=1), "makes 49 updates"),
     (lesson_04.print_line, reports(order="read, step"), "makes 0 updates"),
+    (lesson_04.print_line, then(reports(), lambda rates: None), "returns nothing"),
+    (lesson_04.print_line, then(reports(), lambda rates: [[r] for r in rates]), "Take its [0]"),
     (lesson_04.print_line, then(reports(), lambda rates: rates[1:]), "returns 49"),
     (lesson_04.print_line, then(reports(), lambda rates: rates[0]), "returns 1."),
     (lesson_04.print_line, then(reports(), lambda rates: [0.1] * 50), "For epoch 2 it reports 0.1"),
