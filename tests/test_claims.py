@@ -71,6 +71,28 @@ def test_every_rule_answers_every_combination():
             assert claim.rule(dict(zip(claim.keys, outcomes, strict=True))) in words
 
 
+@pytest.mark.parametrize(
+    ("key", "outcomes", "verdict"),
+    [
+        ("cosine-step-loss", ["better", "worse"], PARTLY),
+        ("cosine-step-loss", ["worse", "within noise"], WRONG),
+        ("escape-cosine-constant", ["lower", "lower", "higher", "lower"], PARTLY),
+        ("escape-cosine-constant", ["lower", "higher", "lower", "higher"], WRONG),
+        ("escape-cosine-constant", ["higher", "lower", "lower", "lower"], PARTLY),
+        ("speed-exponential", ["within noise", "within noise"], PARTLY),
+        ("speed-exponential", ["within noise", "better"], NOT_FOUND),
+        ("restarts-budget", ["within noise", "better", "worse"], PARTLY),
+        ("restarts-budget", ["within noise", "worse", "better"], PARTLY),
+        ("restarts-budget", ["worse", "within noise", "within noise"], WRONG),
+        ("tmax-twice-many", ["within noise", "worse", "worse"], PARTLY),
+        ("tmax-twice-many", ["within noise", "within noise", "worse"], NOT_FOUND),
+    ],
+)
+def test_mixed_outcomes(key, outcomes, verdict):
+    (claim,) = (claim for claim in CLAIMS if key in claim.keys)
+    assert claim.rule(dict(zip(claim.keys, outcomes, strict=True))) == verdict
+
+
 def test_the_table_has_a_row_for_each_claim_and_shows_what_was_measured():
     lines = table(everything("better")).splitlines()
     assert len(lines) == 2 + len(CLAIMS)
