@@ -39,8 +39,10 @@ def test_a_figure_without_a_description_is_seen(lab, open_lab):
     path = lab[0] / "notebooks/00_start_here.ipynb"
     page, described = path.read_text(encoding="utf-8"), r'<img alt=\\"[^"]*\\"'
     assert re.search(described, page)
-    path.with_name("undescribed.ipynb").write_text(re.sub(described, "<img", page, count=1))
+    copy = path.with_name("undescribed.ipynb")
+    copy.write_text(re.sub(described, "<img", page, count=1), encoding="utf-8")
     assert list(findings(open_lab("undescribed"))) == ["image-alt"]
+    copy.unlink()
 
 
 @pytest.mark.parametrize("name", ["01_the_formula", "02_other_schedules"])
@@ -59,3 +61,4 @@ def test_figures_stay_white_in_the_dark_theme(open_lab, name):
             seen += 1
             assert corner == [255, 255, 255, 255]
     assert seen
+    lab.menu("Settings", "Theme", "JupyterLab Light")
