@@ -6,7 +6,6 @@ The browser runs already, as it does for most people; JupyterLab is started anew
 """
 
 import os
-import re
 import signal
 import statistics
 import subprocess
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.e2e.conftest import ADDRESS, ROOT, chromium
+from tests.e2e.conftest import ROOT, address_of, chromium
 
 RUNS = 5
 
@@ -35,10 +34,7 @@ def start(folder: str) -> tuple[subprocess.Popen, str, str]:
             stderr=output,
             start_new_session=True,
         )
-    while not (found := re.search(ADDRESS, log.read_text())):
-        assert server.poll() is None, log.read_text()
-        time.sleep(0.02)
-    return server, *found.groups()
+    return server, *address_of(server, log)
 
 
 def measure(browser) -> dict[str, float]:

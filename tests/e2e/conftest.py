@@ -37,19 +37,20 @@ def lab(tmp_path_factory):
             command, cwd=folder, env=os.environ | outside, stdout=output, stderr=output
         )
     try:
-        address = None
-        for _ in range(240):
-            found = re.search(ADDRESS, log.read_text())
-            if found:
-                address = found.groups()
-                break
-            assert server.poll() is None, log.read_text()
-            time.sleep(0.25)
-        assert address, log.read_text()
-        yield folder, *address
+        yield folder, *address_of(server, log)
     finally:
         server.terminate()
         server.wait(30)
+
+
+def address_of(server, log):
+    """Address and token of a server, once it has told them in its log."""
+    for _ in range(1200):
+        if found := re.search(ADDRESS, log.read_text()):
+            return found.groups()
+        assert server.poll() is None, log.read_text()
+        time.sleep(0.05)
+    raise AssertionError(log.read_text())
 
 
 @pytest.fixture(scope="session")
