@@ -117,11 +117,11 @@ def other_of_it(x):
     return helpers.other(x)
 
 def imports(x):
-    from helpers import other
+    from more import other
     return other(x)
 
 def imports_module(x):
-    import helpers as h
+    import more as h
     return h.other(x)
 
 @lru_cache
@@ -208,13 +208,14 @@ def digest(tmp_path, monkeypatch):
     def of(name, own=OWN, helpers=HELPERS):
         (tmp_path / "own.py").write_text(own)
         (tmp_path / "helpers.py").write_text(helpers)
-        for module in ("own", "helpers"):
+        (tmp_path / "more.py").write_text(helpers)
+        for module in ("own", "helpers", "more"):
             sys.modules.pop(module, None)
         importlib.invalidate_caches()
         return fingerprint(getattr(importlib.import_module("own"), name))
 
     yield of
-    for module in ("own", "helpers"):
+    for module in ("own", "helpers", "more"):
         sys.modules.pop(module, None)
 
 
