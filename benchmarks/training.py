@@ -26,10 +26,11 @@ from torch.utils.data import DataLoader, Subset
 from torchvision import transforms
 from torchvision.datasets import FashionMNIST
 
-from coslr import Constant, Cosine, Linear, studies
-from coslr.data import MEAN, STD, _read_sample, fashion_mnist
-from coslr.models import SmallCNN
-from coslr.training import fit
+from coslr import Constant, Cosine, Linear
+from coslr.experiments import studies
+from coslr.experiments.data import MEAN, STD, _read_sample, fashion_mnist
+from coslr.experiments.models import SmallCNN
+from coslr.experiments.training import fit
 
 BATCH, IMAGES, EPOCHS = 128, 6000, 3
 UPDATES = EPOCHS * (IMAGES // BATCH)  # of a turn
@@ -57,7 +58,7 @@ def limit(size: int) -> Turn:
 
 
 def ours(size: int) -> Turn:
-    """`coslr.training.fit`: scheduled, audited, with its history."""
+    """`coslr.experiments.training.fit`: scheduled, audited, with its history."""
     data = fashion_mnist(size=size).subset(IMAGES, 10)
     schedule = Cosine(UPDATES, 0.01)
     return lambda: fit(
@@ -119,7 +120,7 @@ def loops(turns: int = 5) -> None:
             write_files(Path(folder), size)
             candidates = {
                 "(a) limit: one batch in memory": limit(size),
-                "(b) coslr.training.fit": ours(size),
+                "(b) coslr.experiments.training.fit": ours(size),
                 "(c) DataLoader, 0 workers": usual(size, Path(folder), 0),
                 "(c) DataLoader, 2 workers": usual(size, Path(folder), 2),
             }

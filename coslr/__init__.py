@@ -5,8 +5,10 @@
 >>> schedule(0), schedule(50)
 (0.1, 0.0001)
 
-``coslr`` itself needs numpy alone. ``coslr.pytorch`` drives and audits an optimizer;
-``coslr.data``, ``coslr.models`` and ``coslr.training`` are what the notebooks train with.
+There are three rooms. The top level is for your own training code: the schedules need numpy alone,
+``coslr.pytorch`` drives and audits an optimizer, and ``coslr.theory`` computes expected losses.
+``coslr.experiments`` trains many networks and compares them, and ``coslr.course`` holds what the
+lessons need.
 """
 
 from coslr.schedules import (

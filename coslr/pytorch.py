@@ -30,38 +30,36 @@ class ScheduleLR(LRScheduler):
     ``state_dict``, loaded before or after the optimizer's, or from `last_epoch` alone. The
     optimizer's own `lr` is overwritten from the first update on.
 
-    Parameters
-    ----------
-    optimizer : any torch optimizer, or a wrapper that keeps one in ``.optimizer`` (Accelerate).
-        Learning rates held in tensors are filled in place.
-    schedule : a schedule for all param groups, or a list of one per group. Any function from t to a
-        rate is taken as well; only the schedules of ``coslr`` can be recognised in a state_dict.
-    steps_per_unit : calls of ``step()`` in one unit of the schedule. 1 where the schedule counts
-        what you step (updates, or epochs if you step once an epoch); ``len(loader)`` where the
-        schedule is written in epochs and stepped at every update.
-    last_epoch : the update whose rate was the last in force, -1 for a new run. After k updates of
-        an earlier run, ``last_epoch=k - 1`` goes on with update k.
-    momentum : a schedule (or list) for SGD's and RMSprop's `momentum` or Adam's `betas[0]`, if it
-        should move too.
-    only_after_update : ``step()`` counts only if the optimizer has stepped since the last call.
-        For gradient accumulation, and for GradScaler, which skips updates that overflow.
+    Args:
+        optimizer: any torch optimizer, or a wrapper that keeps one in ``.optimizer`` (Accelerate).
+            Learning rates held in tensors are filled in place.
+        schedule: a schedule for all param groups, or a list of one per group. Any function from t
+            to a rate is taken as well; only the schedules of ``coslr`` can be recognised in a
+            state_dict.
+        steps_per_unit: calls of ``step()`` in one unit of the schedule. 1 where the schedule counts
+            what you step (updates, or epochs if you step once an epoch); ``len(loader)`` where the
+            schedule is written in epochs and stepped at every update.
+        last_epoch: the update whose rate was the last in force, -1 for a new run. After k updates
+            of an earlier run, ``last_epoch=k - 1`` goes on with update k.
+        momentum: a schedule (or list) for SGD's and RMSprop's `momentum` or Adam's `betas[0]`, if
+            it should move too.
+        only_after_update: ``step()`` counts only if the optimizer has stepped since the last call.
+            For gradient accumulation, and for GradScaler, which skips updates that overflow.
 
-    Raises
-    ------
-    TypeError, ValueError : the argument, its value, and what would be right.
+    Raises:
+        TypeError, ValueError: the argument, its value, and what would be right.
 
-    Examples
-    --------
-    >>> from coslr import Cosine
-    >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-    >>> scheduler = ScheduleLR(optimizer, Cosine(T_max=2, eta_max=0.1))
-    >>> for _ in range(3):
-    ...     print(round(scheduler.get_last_lr()[0], 6))
-    ...     optimizer.step()
-    ...     scheduler.step()
-    0.1
-    0.05
-    0.0
+    Example:
+        >>> from coslr import Cosine
+        >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        >>> scheduler = ScheduleLR(optimizer, Cosine(T_max=2, eta_max=0.1))
+        >>> for _ in range(3):
+        ...     print(round(scheduler.get_last_lr()[0], 6))
+        ...     optimizer.step()
+        ...     scheduler.step()
+        0.1
+        0.05
+        0.0
     """
 
     def __init__(
@@ -216,9 +214,8 @@ class ScheduleLR(LRScheduler):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where `state_dict` was saved, and write that update's rate into the optimizer.
 
-        Raises
-        ------
-        ValueError : the state was saved under another schedule, or is no ScheduleLR's.
+        Raises:
+            ValueError: the state was saved under another schedule, or is no ScheduleLR's.
         """
         here = self.state_dict()
         missing = here.keys() - state_dict.keys()
@@ -317,10 +314,9 @@ class AuditError(AssertionError):
 class Trace:
     """What an audit recorded.
 
-    Attributes
-    ----------
-    rates : the learning rate in force at each update, of the first param group.
-    groups : the same for every param group: ``groups[i][k]`` is group i at update k.
+    Attributes:
+        rates: the learning rate in force at each update, of the first param group.
+        groups: the same for every param group: ``groups[i][k]`` is group i at update k.
     """
 
     groups: list[list[float]] = field(default_factory=list)
@@ -335,7 +331,7 @@ class Trace:
     ) -> list[list[float]]:
         """Found minus expected, by param group and update; the arguments are those of `audit`.
 
-        `coslr.plotting.recorded` draws the rates over the schedule.
+        `coslr.course.plotting.recorded` draws the rates over the schedule.
 
         >>> from coslr import Linear
         >>> trace = Trace([[0.4, 0.4, 0.4]])  # the rate never moved
@@ -367,36 +363,33 @@ def audit(
     It reads the rate inside ``optimizer.step``, so it sees what the update uses, whoever wrote it:
     any scheduler, any trainer, or nobody.
 
-    Parameters
-    ----------
-    optimizer : any torch optimizer, or a wrapper that keeps one in ``.optimizer`` (Accelerate).
-    schedule : what the rates should be: a schedule, any function of t, or a list of one per param
-        group. None records only.
-    steps_per_unit : optimizer updates in one unit of the schedule; ``len(loader)`` for epochs.
-    first_update : the number of the first update under the audit, for a run that goes on.
-    tolerance : largest relative difference that passes; float32 rates need about 1e-6.
-    group : audit this param group alone; None is all of them.
+    Args:
+        optimizer: any torch optimizer, or a wrapper that keeps one in ``.optimizer`` (Accelerate).
+        schedule: what the rates should be: a schedule, any function of t, or a list of one per
+            param group. None records only.
+        steps_per_unit: optimizer updates in one unit of the schedule; ``len(loader)`` for epochs.
+        first_update: the number of the first update under the audit, for a run that goes on.
+        tolerance: largest relative difference that passes; float32 rates need about 1e-6.
+        group: audit this param group alone; None is all of them.
 
-    Yields
-    ------
-    Trace : filled while the block runs; ``trace.rates`` are the rates of the first group audited.
+    Yields:
+        Trace: filled while the block runs; ``trace.rates`` are the rates of the first group
+            audited.
 
-    Raises
-    ------
-    AuditError : at the first update that differs, before it is made. It names the update, the rate
-        expected and the rate found.
-    ValueError : param groups were added to the optimizer within the block.
+    Raises:
+        AuditError: at the first update that differs, before it is made. It names the update, the
+            rate expected and the rate found.
+        ValueError: param groups were added to the optimizer within the block.
 
-    Examples
-    --------
-    >>> from coslr import Cosine
-    >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
-    >>> with audit(optimizer, Cosine(T_max=50, eta_max=0.1)):
-    ...     for _ in range(2):
-    ...         optimizer.step()  # nobody moves the learning rate
-    Traceback (most recent call last):
-    ...
-    coslr.pytorch.AuditError: update 1: the schedule says 0.0999013, but 0.1 is in force
+    Example:
+        >>> from coslr import Cosine
+        >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+        >>> with audit(optimizer, Cosine(T_max=50, eta_max=0.1)):
+        ...     for _ in range(2):
+        ...         optimizer.step()  # nobody moves the learning rate
+        Traceback (most recent call last):
+        ...
+        coslr.pytorch.AuditError: update 1: the schedule says 0.0999013, but 0.1 is in force
     """
     optimizer = _unwrapped(optimizer)
     count = len(optimizer.param_groups)

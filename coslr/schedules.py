@@ -46,27 +46,24 @@ def cosine(t: Any, T_max: float, eta_max: float, eta_min: float = 0.0) -> Any:
     paper this is the same. In floating point the form above can miss `eta_max` by a rounding
     error at t = 0, while this one is exact at both ends.
 
-    Parameters
-    ----------
-    t : update index (or epoch, in the unit of `T_max`): number, numpy array or JAX tracer.
-    T_max : where the floor is reached, above 0, in the unit of `t`.
-    eta_max : learning rate at t = 0, above 0.
-    eta_min : learning rate from t = `T_max` on, from 0 to `eta_max`.
+    Args:
+        t: update index (or epoch, in the unit of `T_max`): number, numpy array or JAX tracer.
+        T_max: where the floor is reached, above 0, in the unit of `t`.
+        eta_max: learning rate at t = 0, above 0.
+        eta_min: learning rate from t = `T_max` on, from 0 to `eta_max`.
 
-    Returns
-    -------
-    The learning rate, in the shape of `t`: `eta_max` for t <= 0, `eta_min` for t >= `T_max`.
+    Returns:
+        The learning rate, in the shape of `t`: `eta_max` for t <= 0, `eta_min` for t >= `T_max`.
 
-    Raises
-    ------
-    ValueError, TypeError : the argument, its value, and what would be right.
+    Raises:
+        ValueError, TypeError: the argument, its value, and what would be right.
 
-    Examples
-    --------
-    The article's numbers, 0.1 to 0.0001 over 50 epochs: the start, the middle, the end, and after.
+    Example:
+        The article's numbers, 0.1 to 0.0001 over 50 epochs: the start, the middle, the end, and
+        after.
 
-    >>> [round(cosine(t, 50, 0.1, 0.0001), 6) for t in (0, 25, 50, 60)]
-    [0.1, 0.05005, 0.0001, 0.0001]
+        >>> [round(cosine(t, 50, 0.1, 0.0001), 6) for t in (0, 25, 50, 60)]
+        [0.1, 0.05005, 0.0001, 0.0001]
 
     Source: Loshchilov & Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017,
     equation 5.
@@ -201,7 +198,7 @@ class Schedule:
     """A learning rate for every update: the base of all schedules, called with ``t``.
 
     A schedule of your own is a frozen dataclass that inherits from this class and defines
-    ``_rate(t, xp)``, where `xp` is numpy, jax.numpy, or a stand-in for plain numbers.
+    ``formula(t, xp)``, where `xp` is numpy, jax.numpy, or a stand-in for plain numbers.
     """
 
     @property
@@ -221,20 +218,20 @@ class Schedule:
     def __call__(self, t: Any) -> Any:
         """The learning rate at update `t`, in the shape of `t`.
 
-        Raises
-        ------
-        ValueError : `t` is or holds NaN.  TypeError : `t` is no real number and no array of them.
+        Raises:
+            ValueError: `t` is or holds NaN.  TypeError : `t` is no real number and no array of
+                them.
         """
         if (type(t) is int or type(t) is float) and t == t:
             try:
-                return self._rate(t, _Scalars)
+                return self.formula(t, _Scalars)
             except OverflowError:  # an int beyond every float, and so beyond every end
-                return self._rate(math.copysign(1e300, t > 0 or -1), _Scalars)
+                return self.formula(math.copysign(1e300, t > 0 or -1), _Scalars)
         return self._general(t)
 
     def _general(self, t: Any) -> Any:
         if hasattr(t, "__array_namespace__") and not isinstance(t, np.ndarray | np.generic):
-            return self._rate(t, t.__array_namespace__())  # a JAX array or tracer
+            return self.formula(t, t.__array_namespace__())  # a JAX array or tracer
         if isinstance(t, numbers.Real) and not isinstance(t, bool):  # numpy's numbers among them
             t = int(t) if isinstance(t, numbers.Integral) else float(t)
             _require(t == t, "t", t, "an update index, not NaN")
@@ -252,10 +249,10 @@ class Schedule:
             block = flat[start : start + 8192].astype(float)
             if math.isnan(block.min()):
                 raise ValueError("t holds NaN: must be an array of update indices")
-            rates[start : start + 8192] = self._rate(block, np)
+            rates[start : start + 8192] = self.formula(block, np)
         return rates.reshape(t.shape)
 
-    def _rate(self, t: Any, xp: Any) -> Any:
+    def formula(self, t: Any, xp: Any) -> Any:
         raise NotImplementedError
 
     def boundaries_before(self, t: float) -> tuple[float, ...]:
@@ -297,9 +294,8 @@ def _plain(value: Any) -> Any:
 def from_dict(config: dict[str, Any]) -> Schedule:
     """The schedule that ``to_dict`` described; the result is equal to the original.
 
-    Raises
-    ------
-    ValueError, TypeError : `config` names no schedule, or arguments that it does not take.
+    Raises:
+        ValueError, TypeError: `config` names no schedule, or arguments that it does not take.
 
     >>> schedule = warmup(Cosine(T_max=50, eta_max=0.1), updates=5)
     >>> from_dict(schedule.to_dict()) == schedule
@@ -346,9 +342,8 @@ def _rates(schedule: Any) -> dict[str, float]:
 class Constant(Schedule):
     r"""The same learning rate at every update: :math:`\eta_t = \eta`.
 
-    Parameters
-    ----------
-    eta : the learning rate, from 0.
+    Args:
+        eta: the learning rate, from 0.
 
     Before and after: `eta`. ``.length`` is infinite.
 
@@ -363,7 +358,7 @@ class Constant(Schedule):
     def __post_init__(self) -> None:
         _normalise(self, eta=_from_zero("eta", self.eta, "a learning rate from 0"))
 
-    def _rate(self, t: Any, xp: Any) -> Any:
+    def formula(self, t: Any, xp: Any) -> Any:
         return self.eta + 0.0 * xp.clip(t, 0, 1)  # in the shape of t, with inf * 0 kept away
 
 
@@ -371,11 +366,10 @@ class Constant(Schedule):
 class Cosine(Schedule):
     r"""Half a cosine wave from `eta_max` to `eta_min` (see :func:`cosine` for the formula).
 
-    Parameters
-    ----------
-    T_max : updates (or epochs) from `eta_max` to `eta_min`, above 0.
-    eta_max : learning rate at t = 0, above 0.
-    eta_min : learning rate from t = `T_max` on, from 0 to `eta_max`.
+    Args:
+        T_max: updates (or epochs) from `eta_max` to `eta_min`, above 0.
+        eta_max: learning rate at t = 0, above 0.
+        eta_min: learning rate from t = `T_max` on, from 0 to `eta_max`.
 
     Before 0: `eta_max`. From `T_max` on: `eta_min`, where PyTorch's CosineAnnealingLR climbs again.
     ``.length`` is `T_max`.
@@ -405,7 +399,7 @@ class Cosine(Schedule):
     if not TYPE_CHECKING:  # its types are those of Schedule.__call__
 
         def __init_subclass__(cls):
-            if "_rate" in vars(cls):  # another formula, for which the short cut below is wrong
+            if "formula" in vars(cls):  # another formula, for which the short cut below is wrong
                 cls.__call__ = Schedule.__call__
 
         def __call__(self, t):
@@ -415,7 +409,7 @@ class Cosine(Schedule):
                 return self.eta_min + self._half * (1.0 + cos(pi * (t / self.T_max)))
             return Schedule.__call__(self, t)
 
-    def _rate(self, t: Any, xp: Any) -> Any:
+    def formula(self, t: Any, xp: Any) -> Any:
         return _between(self.eta_min, self.eta_max, _cosine_weight(t, self.T_max, xp))
 
 
@@ -429,14 +423,14 @@ class CosineWarmRestarts(Schedule):
     where cycle i begins at the boundary :math:`b_i = T_0 (1 + T_{mult} + ... + T_{mult}^{i-1})`.
     Boundaries come from a table and a search in it; a logarithm is wrong at some of them.
 
-    Parameters
-    ----------
-    T_0 : updates (or epochs) in the first cycle, above 0.
-    eta_max : peak of the first cycle, above 0.
-    eta_min : floor of every cycle, from 0 to `eta_max`.
-    T_mult : each cycle is so many times as long as the one before, from 1, fractions allowed.
-    decay : each peak is so many times the one before, above 0 and at most 1, never below `eta_min`.
-    cycles : how many cycles there are, or None for no end.
+    Args:
+        T_0: updates (or epochs) in the first cycle, above 0.
+        eta_max: peak of the first cycle, above 0.
+        eta_min: floor of every cycle, from 0 to `eta_max`.
+        T_mult: each cycle is so many times as long as the one before, from 1, fractions allowed.
+        decay: each peak is so many times the one before, above 0 and at most 1, never below
+            `eta_min`.
+        cycles: how many cycles there are, or None for no end.
 
     A restart belongs to the new cycle: ``schedule(T_0) == eta_max`` (times `decay`). Before 0:
     `eta_max`. After the last cycle: `eta_min`. ``.length`` is the sum of the cycles, infinite with
@@ -508,7 +502,7 @@ class CosineWarmRestarts(Schedule):
             return _multiples(self.T_0, t)
         return (start for start in self._starts[1:] if start < t)
 
-    def _rate(self, t: Any, xp: Any) -> Any:
+    def formula(self, t: Any, xp: Any) -> Any:
         if self.T_mult == 1:
             i, since, T_i = _periodic(t, self.T_0, self.cycles, xp)
         else:
@@ -574,11 +568,10 @@ def _all_boundaries(schedule: Schedule) -> tuple[float, ...]:
 class Linear(Schedule):
     r"""A straight line: :math:`\eta_t = \eta_{max} - (\eta_{max}-\eta_{min})\,t/T_{max}`.
 
-    Parameters
-    ----------
-    T_max : updates (or epochs) from `eta_max` to `eta_min`, above 0.
-    eta_max : learning rate at t = 0, above 0.
-    eta_min : learning rate from t = `T_max` on, from 0 to `eta_max`.
+    Args:
+        T_max: updates (or epochs) from `eta_max` to `eta_min`, above 0.
+        eta_max: learning rate at t = 0, above 0.
+        eta_min: learning rate from t = `T_max` on, from 0 to `eta_max`.
 
     Before 0: `eta_max`. From `T_max` on: `eta_min`. ``.length`` is `T_max`.
 
@@ -600,7 +593,7 @@ class Linear(Schedule):
     def length(self) -> float:
         return self.T_max
 
-    def _rate(self, t: Any, xp: Any) -> Any:
+    def formula(self, t: Any, xp: Any) -> Any:
         return _between(self.eta_min, self.eta_max, _linear_weight(t, self.T_max, xp))
 
 
@@ -608,12 +601,11 @@ class Linear(Schedule):
 class Polynomial(Schedule):
     r"""A power of the time left: :math:`\eta_{min} + (\eta_{max}-\eta_{min})(1-t/T_{max})^p`.
 
-    Parameters
-    ----------
-    T_max : updates (or epochs) from `eta_max` to `eta_min`, above 0.
-    eta_max : learning rate at t = 0, above 0.
-    eta_min : learning rate from t = `T_max` on, from 0 to `eta_max`.
-    power : the exponent p, above 0; 1 is :class:`Linear`, 2 has the cosine's kind of tail.
+    Args:
+        T_max: updates (or epochs) from `eta_max` to `eta_min`, above 0.
+        eta_max: learning rate at t = 0, above 0.
+        eta_min: learning rate from t = `T_max` on, from 0 to `eta_max`.
+        power: the exponent p, above 0; 1 is :class:`Linear`, 2 has the cosine's kind of tail.
 
     Before 0: `eta_max`. From `T_max` on: `eta_min`. ``.length`` is `T_max`.
 
@@ -637,7 +629,7 @@ class Polynomial(Schedule):
     def length(self) -> float:
         return self.T_max
 
-    def _rate(self, t: Any, xp: Any) -> Any:
+    def formula(self, t: Any, xp: Any) -> Any:
         w = _linear_weight(t, self.T_max, xp)
         # A power below 1 has no slope at 0, and automatic differentiation would see it from afar.
         w = xp.where(w > 0, xp.where(w > 0, w, 1.0) ** self.power, 0.0)
@@ -653,11 +645,10 @@ class Exponential(Schedule):
     Stated by its ends, as all schedules here; PyTorch's `gamma` is
     ``(eta_min / eta_max) ** (1 / T_max)``.
 
-    Parameters
-    ----------
-    T_max : updates (or epochs) from `eta_max` to `eta_min`, above 0.
-    eta_max : learning rate at t = 0, above 0.
-    eta_min : learning rate from t = `T_max` on, above 0 (no ratio leads to 0), to `eta_max`.
+    Args:
+        T_max: updates (or epochs) from `eta_max` to `eta_min`, above 0.
+        eta_max: learning rate at t = 0, above 0.
+        eta_min: learning rate from t = `T_max` on, above 0 (no ratio leads to 0), to `eta_max`.
 
     Before 0: `eta_max`. From `T_max` on: `eta_min`. ``.length`` is `T_max`.
 
@@ -681,7 +672,7 @@ class Exponential(Schedule):
     def length(self) -> float:
         return self.T_max
 
-    def _rate(self, t: Any, xp: Any) -> Any:
+    def formula(self, t: Any, xp: Any) -> Any:
         s = xp.clip(t, 0, self.T_max) / self.T_max
         rate = self.eta_max * xp.exp(s * (math.log(self.eta_min) - math.log(self.eta_max)))
         return xp.where(s == 1, float(self.eta_min), xp.clip(rate, self.eta_min, self.eta_max))
@@ -693,11 +684,10 @@ class InverseSqrt(Schedule):
 
     .. math:: \eta_t = \eta_{min} + (\eta_{max}-\eta_{min}) \sqrt{\tau/(\tau+t)}
 
-    Parameters
-    ----------
-    timescale : the constant tau, above 0: at t = 3 tau half of the way down is done.
-    eta_max : learning rate at t = 0, above 0.
-    eta_min : the value approached but not reached, from 0 to `eta_max`.
+    Args:
+        timescale: the constant tau, above 0: at t = 3 tau half of the way down is done.
+        eta_max: learning rate at t = 0, above 0.
+        eta_min: the value approached but not reached, from 0 to `eta_max`.
 
     Before 0: `eta_max`. It has no end: ``.length`` is infinite. With
     ``warmup(..., updates=w, start=0.0)`` and ``timescale=w`` it is the Transformer's schedule up to
@@ -716,7 +706,7 @@ class InverseSqrt(Schedule):
     def __post_init__(self) -> None:
         _normalise(self, timescale=_duration("timescale", self.timescale), **_rates(self))
 
-    def _rate(self, t: Any, xp: Any) -> Any:
+    def formula(self, t: Any, xp: Any) -> Any:
         w = xp.sqrt(self.timescale / (self.timescale + xp.clip(t, 0, HORIZON)))
         return _between(self.eta_min, self.eta_max, w)
 
@@ -725,12 +715,11 @@ class InverseSqrt(Schedule):
 class Step(Schedule):
     r"""A staircase: :math:`\eta_t = \max(\eta_{min},\ \eta_{max}\,\gamma^{\lfloor t/S\rfloor})`.
 
-    Parameters
-    ----------
-    step_size : updates (or epochs) on each stair, S, above 0.
-    eta_max : learning rate at t = 0, above 0.
-    eta_min : never below this, from 0 to `eta_max`.
-    gamma : each stair is so many times the one before, above 0 and at most 1.
+    Args:
+        step_size: updates (or epochs) on each stair, S, above 0.
+        eta_max: learning rate at t = 0, above 0.
+        eta_min: never below this, from 0 to `eta_max`.
+        gamma: each stair is so many times the one before, above 0 and at most 1.
 
     The stair's first update has the new rate. Before 0: `eta_max`. It has no end: ``.length`` is
     infinite; the stairs are given by ``boundaries_before(t)``.
@@ -763,7 +752,7 @@ class Step(Schedule):
     def _boundaries(self, t: float) -> Iterable[float]:
         return _multiples(self.step_size, t)
 
-    def _rate(self, t: Any, xp: Any) -> Any:
+    def formula(self, t: Any, xp: Any) -> Any:
         stair, _ = _divided(xp.clip(t, 0, HORIZON), self.step_size, xp)
         return _stair(self, stair, xp)
 
@@ -774,12 +763,11 @@ class MultiStep(Schedule):
 
     i is the number of milestones at or before t.
 
-    Parameters
-    ----------
-    milestones : update indices (or epochs) of the drops, increasing, above 0.
-    eta_max : learning rate at t = 0, above 0.
-    eta_min : never below this, from 0 to `eta_max`.
-    gamma : each stair is so many times the one before, above 0 and at most 1.
+    Args:
+        milestones: update indices (or epochs) of the drops, increasing, above 0.
+        eta_max: learning rate at t = 0, above 0.
+        eta_min: never below this, from 0 to `eta_max`.
+        gamma: each stair is so many times the one before, above 0 and at most 1.
 
     The update at a milestone has the new rate. Before 0: `eta_max`. From the last milestone on: the
     last stair. ``.length`` is the last milestone, ``.boundaries`` all of them.
@@ -813,7 +801,7 @@ class MultiStep(Schedule):
     def _boundaries(self, t: float) -> Iterable[float]:
         return self.milestones
 
-    def _rate(self, t: Any, xp: Any) -> Any:
+    def formula(self, t: Any, xp: Any) -> Any:
         if xp is _Scalars:
             stair = bisect_right(self.milestones, t)
         else:
@@ -833,14 +821,13 @@ class Cyclical(Schedule):
     .. math:: \eta_t = \eta_{min} + (\eta_{max} d^i - \eta_{min})\,(1 - |x - 1|),
               \qquad x = (t \bmod 2H)/H, \quad i = \lfloor t/2H \rfloor
 
-    Parameters
-    ----------
-    half_cycle : updates (or epochs) from floor to peak, H, above 0.
-    eta_max : first peak, above 0.
-    eta_min : floor, from 0 to `eta_max`.
-    decay : each peak is so many times the one before, never below `eta_min`; 0.5 is Smith's
-        "triangular2" where `eta_min` is 0.
-    cycles : how many triangles there are, or None for no end.
+    Args:
+        half_cycle: updates (or epochs) from floor to peak, H, above 0.
+        eta_max: first peak, above 0.
+        eta_min: floor, from 0 to `eta_max`.
+        decay: each peak is so many times the one before, never below `eta_min`; 0.5 is Smith's
+            "triangular2" where `eta_min` is 0.
+        cycles: how many triangles there are, or None for no end.
 
     Before 0 and after the last cycle: `eta_min`. ``.length`` is 2 H `cycles`, infinite with
     ``cycles=None``; ``.boundaries`` are where cycles begin.
@@ -879,7 +866,7 @@ class Cyclical(Schedule):
     def _boundaries(self, t: float) -> Iterable[float]:
         return _multiples(2 * self.half_cycle, min(t, self.length))
 
-    def _rate(self, t: Any, xp: Any) -> Any:
+    def formula(self, t: Any, xp: Any) -> Any:
         i, since, _ = _periodic(t, 2 * self.half_cycle, self.cycles, xp)
         peak = xp.clip(self.eta_max * self.decay**i, self.eta_min, self.eta_max)
         return _between(self.eta_min, peak, 1.0 - abs(since / self.half_cycle - 1.0))
@@ -894,14 +881,13 @@ class OneCycle(Schedule):
     .. math:: \eta_t = \eta_{start} w(t, P) + \eta_{max} (1 - w(t, P)) \quad (t < P), \qquad
               \eta_{max} w(t-P, T-P) + \eta_{min} (1 - w(t-P, T-P)) \quad (t \ge P)
 
-    Parameters
-    ----------
-    T_max : updates (or epochs) in all, above 0.
-    eta_max : the peak, above 0.
-    eta_min : learning rate from t = `T_max` on, from 0 to `eta_max`.
-    eta_start : learning rate at t = 0, from 0 to `eta_max`; None is `eta_max` / 25.
-    peak : update at which `eta_max` is reached, above 0 and below `T_max`; None is 0.3 `T_max`.
-    shape : "cosine" or "linear", for both ways.
+    Args:
+        T_max: updates (or epochs) in all, above 0.
+        eta_max: the peak, above 0.
+        eta_min: learning rate from t = `T_max` on, from 0 to `eta_max`.
+        eta_start: learning rate at t = 0, from 0 to `eta_max`; None is `eta_max` / 25.
+        peak: update at which `eta_max` is reached, above 0 and below `T_max`; None is 0.3 `T_max`.
+        shape: "cosine" or "linear", for both ways.
 
     Before 0: `eta_start`. From `T_max` on: `eta_min`. ``.length`` is `T_max`, ``.boundaries`` the
     peak. PyTorch's OneCycleLR over N updates is ``T_max=N-1, peak=0.3*N-1, eta_min=eta_start/1e4``.
@@ -952,7 +938,7 @@ class OneCycle(Schedule):
     def _boundaries(self, t: float) -> Iterable[float]:
         return self.boundaries
 
-    def _rate(self, t: Any, xp: Any) -> Any:
+    def formula(self, t: Any, xp: Any) -> Any:
         weight, peak = _SHAPES[self.shape], self._peak
         start = self.eta_max / 25 if self.eta_start is None else self.eta_start
         up = _between(self.eta_max, start, weight(t, peak, xp))
@@ -970,14 +956,13 @@ class WSD(Schedule):
     The decay can start at any time, so that a run is prolonged or several lengths share one
     plateau; a cosine has to know its end from the start.
 
-    Parameters
-    ----------
-    T_max : updates (or epochs) in all, T, above 0.
-    decay : updates of the cooldown at the end, D, above 0.
-    eta_max : the plateau, above 0.
-    eta_min : learning rate from t = `T_max` on, from 0 to `eta_max`.
-    warmup : updates of the rise at the beginning, W, from 0; as in :func:`warmup`.
-    shape : of the cooldown: "linear", "sqrt" (1 - sqrt) or "cosine".
+    Args:
+        T_max: updates (or epochs) in all, T, above 0.
+        decay: updates of the cooldown at the end, D, above 0.
+        eta_max: the plateau, above 0.
+        eta_min: learning rate from t = `T_max` on, from 0 to `eta_max`.
+        warmup: updates of the rise at the beginning, W, from 0; as in :func:`warmup`.
+        shape: of the cooldown: "linear", "sqrt" (1 - sqrt) or "cosine".
 
     Before 0: the first value. From `T_max` on: `eta_min`. ``.length`` is `T_max`, ``.boundaries``
     are where plateau and cooldown begin.
@@ -1017,7 +1002,7 @@ class WSD(Schedule):
     def _boundaries(self, t: float) -> Iterable[float]:
         return self.boundaries
 
-    def _rate(self, t: Any, xp: Any) -> Any:
+    def formula(self, t: Any, xp: Any) -> Any:
         cooldown = self.T_max - self.decay
         w = _SHAPES[self.shape](t - cooldown, self.decay, xp)
         rate = xp.where(t < self.T_max, _between(self.eta_min, self.eta_max, w), self.eta_min)
@@ -1067,12 +1052,12 @@ class Warmup(Schedule):
         later = self.inner.boundaries_before(t - self.updates)
         return (self.updates, *(self.updates + b for b in later))
 
-    def _rate(self, t: Any, xp: Any) -> Any:
+    def formula(self, t: Any, xp: Any) -> Any:
         if xp is _Scalars and t >= self.updates:
             return self.inner(t - self.updates)
         first = self.inner(0)
         rise = _rise(t, self.updates, first, self.start, xp)
-        after = first if xp is _Scalars else self.inner._rate(t - self.updates, xp)
+        after = first if xp is _Scalars else self.inner.formula(t - self.updates, xp)
         return xp.where(t < self.updates, rise, after)
 
     def __repr__(self) -> str:
@@ -1088,11 +1073,10 @@ def warmup(schedule: Schedule, updates: float, start: float | None = None) -> Wa
     for a schedule f and W updates. No update is wasted at a rate of 0. With `start` the rise is
     ``start + (f(0) - start) * t / W``: ``start=0.0`` is what optax and Transformers do.
 
-    Parameters
-    ----------
-    schedule : any schedule of this module.
-    updates : length of the rise, W, above 0, in the unit of the schedule.
-    start : learning rate at t = 0, from 0 to the schedule's first value, or None.
+    Args:
+        schedule: any schedule of this module.
+        updates: length of the rise, W, above 0, in the unit of the schedule.
+        start: learning rate at t = 0, from 0 to the schedule's first value, or None.
 
     Before 0: the first value. After: as `schedule`. ``.length`` is W + ``schedule.length``;
     ``.boundaries`` are W and the schedule's, shifted by W.
@@ -1142,13 +1126,13 @@ class Join(Schedule):
             if begin < t:
                 yield from (begin + b for b in schedule.boundaries_before(min(t, end) - begin))
 
-    def _rate(self, t: Any, xp: Any) -> Any:
+    def formula(self, t: Any, xp: Any) -> Any:
         if xp is _Scalars:
             i = bisect_right(self.joints, t)
             return self.schedules[i](t - (self.joints[i - 1] if i else 0))
-        rate = self.schedules[0]._rate(t, xp)
+        rate = self.schedules[0].formula(t, xp)
         for joint, schedule in zip(self.joints, self.schedules[1:], strict=True):
-            rate = xp.where(t < joint, rate, schedule._rate(t - joint, xp))
+            rate = xp.where(t < joint, rate, schedule.formula(t - joint, xp))
         return rate
 
     def __repr__(self) -> str:
@@ -1158,11 +1142,10 @@ class Join(Schedule):
 def join(schedules: Sequence[Schedule], boundaries: Sequence[float]) -> Join:
     """One schedule after another; each has its own clock, which starts at its boundary.
 
-    Parameters
-    ----------
-    schedules : the pieces, at least one.
-    boundaries : where each piece after the first begins, increasing, above 0, one fewer than there
-        are pieces, in the unit of the pieces.
+    Args:
+        schedules: the pieces, at least one.
+        boundaries: where each piece after the first begins, increasing, above 0, one fewer than
+            there are pieces, in the unit of the pieces.
 
     The update at a boundary belongs to the new piece. A piece shorter than its stretch holds its
     last value; one that is longer is cut off. Before 0: the first value. ``.length`` is the last

@@ -25,29 +25,26 @@ def noisy_quadratic(
     expected loss needs no simulation. It is this model that Zhang et al. study ("Which Algorithmic
     Choices Matter at Which Batch Sizes? Insights From a Noisy Quadratic Model", NeurIPS 2019).
 
-    Parameters
-    ----------
-    rates : learning rate at each update; (updates,), or (..., updates) for many schedules at once.
-    curvatures : h_i, above 0; (dimensions,).
-    noise : c_i, at least 0; (dimensions,) or one number for all.
-    start : x_i before the first update; (dimensions,) or one number for all.
-    momentum : m, from 0 to below 1.
+    Args:
+        rates: learning rate at each update; (updates,), or (..., updates) for many schedules at
+            once.
+        curvatures: h_i, above 0; (dimensions,).
+        noise: c_i, at least 0; (dimensions,) or one number for all.
+        start: x_i before the first update; (dimensions,) or one number for all.
+        momentum: m, from 0 to below 1.
 
-    Returns
-    -------
-    Expected loss; (..., updates + 1). It is infinite where a rate is too large to be stable.
+    Returns:
+        Expected loss; (..., updates + 1). It is infinite where a rate is too large to be stable.
 
-    Raises
-    ------
-    ValueError : an argument outside its range.
+    Raises:
+        ValueError: an argument outside its range.
 
-    Examples
-    --------
-    A constant rate ends at a floor of η c / (2 (2 - η h)), where noise and progress balance:
+    Example:
+        A constant rate ends at a floor of η c / (2 (2 - η h)), where noise and progress balance:
 
-    >>> rates = np.full(1000, 0.5)
-    >>> round(float(noisy_quadratic(rates, curvatures=[1.0], noise=[0.3])[-1]), 6)
-    0.05
+        >>> rates = np.full(1000, 0.5)
+        >>> round(float(noisy_quadratic(rates, curvatures=[1.0], noise=[0.3])[-1]), 6)
+        0.05
     """
     rates = _rates(rates)
     h = np.atleast_1d(np.asarray(curvatures, dtype=float))
@@ -94,24 +91,20 @@ def convex_bound(rates: ArrayLike, D: float = 1.0, G: float = 1.0) -> np.ndarray
     Bach, "The Surprising Agreement Between Convex Optimization Theory and Learning-Rate Scheduling
     for Large Model Training" (ICML 2025).
 
-    Parameters
-    ----------
-    rates : learning rate at each update, at least 0, the first above 0; (updates,).
-    D, G : above 0.
+    Args:
+        rates: learning rate at each update, at least 0, the first above 0; (updates,).
+        D, G: above 0.
 
-    Returns
-    -------
-    The bound if the run were stopped after each update; (updates,). An update at rate 0 moves
-    nothing, so the bound stays what it was.
+    Returns:
+        The bound if the run were stopped after each update; (updates,). An update at rate 0 moves
+        nothing, so the bound stays what it was.
 
-    Raises
-    ------
-    ValueError : an argument outside its range.
+    Raises:
+        ValueError: an argument outside its range.
 
-    Examples
-    --------
-    >>> convex_bound([0.5, 0.5]).round(4).tolist()
-    [1.25, 1.0]
+    Example:
+        >>> convex_bound([0.5, 0.5]).round(4).tolist()
+        [1.25, 1.0]
     """
     distance, gradient = _terms(_one_run(rates), every=True)
     return _positive("D", D) ** 2 * distance + _positive("G", G) ** 2 * gradient
@@ -122,23 +115,21 @@ def tuned_bound(shape: ArrayLike, D: float = 1.0, G: float = 1.0) -> tuple[float
 
     Scaled by γ, the bound is A / γ + B γ, smallest at γ = √(A / B), where it is 2 √(A B).
 
-    Parameters
-    ----------
-    shape : a schedule's rates up to a factor; (updates,).
-    D, G : as in `convex_bound`.
+    Args:
+        shape: a schedule's rates up to a factor; (updates,).
+        D, G: as in `convex_bound`.
 
-    Examples
-    --------
-    For a constant rate it is D G √((1 + H) / T), where H = 1 + 1/2 + ... + 1/(T-1) grows as log T.
-    A decay is rid of the logarithm; a straight line to zero has 2 D G / √T for large T:
+    Example:
+        For a constant rate it is D G √((1 + H) / T), where H = 1 + 1/2 + ... + 1/(T-1) grows as log
+        T. A decay is rid of the logarithm; a straight line to zero has 2 D G / √T for large T:
 
-    >>> T = 10_000
-    >>> scale, bound = tuned_bound(np.ones(T))
-    >>> round(bound, 4)
-    0.0328
-    >>> scale, bound = tuned_bound(1 - np.arange(T) / T)
-    >>> round(bound, 4)
-    0.02
+        >>> T = 10_000
+        >>> scale, bound = tuned_bound(np.ones(T))
+        >>> round(bound, 4)
+        0.0328
+        >>> scale, bound = tuned_bound(1 - np.arange(T) / T)
+        >>> round(bound, 4)
+        0.02
     """
     distance, gradient = _terms(_one_run(shape), every=False)
     away, noise = _positive("D", D) ** 2 * distance[0], _positive("G", G) ** 2 * gradient[0]

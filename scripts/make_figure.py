@@ -6,7 +6,7 @@ python scripts/make_figure.py
 from pathlib import Path
 
 from coslr import WSD, Cosine, CosineWarmRestarts, Linear, Step
-from coslr.plotting import DPI, axes, curves
+from coslr.course.plotting import DPI, axes, curves
 
 TARGET = Path(__file__).parents[1] / "docs" / "schedules.png"
 ETA_MAX, ETA_MIN, EPOCHS = 0.1, 0.0001, 50  # the article's example

@@ -1,9 +1,10 @@
-"""Make coslr/samples/fashion_mnist_sample.npz from the full set, the same bytes each time.
+"""Make the bundled sample of Fashion-MNIST from the full set, the same bytes each time.
 
     python scripts/make_sample.py [FOLDER]
 
-FOLDER is anything that `coslr.data.fashion_mnist(full=True, folder=FOLDER)` takes; left out, the
-set is downloaded. Prints the SHA-256 of the sample, which coslr/data.py pins as SAMPLE_SHA256.
+FOLDER is anything that `coslr.experiments.data.fashion_mnist(full=True, folder=FOLDER)` takes.
+Without it the set is downloaded. The script prints the SHA-256 of the sample, which
+coslr/experiments/data.py pins as SAMPLE_SHA256.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from coslr.data import SAMPLE, balanced, cache_folder, read_full
+from coslr.experiments.data import SAMPLE, balanced, cache_folder, read_full
 
 N_TRAIN, N_TEST, CLASSES = 10_000, 2_000, 10
 

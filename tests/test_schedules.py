@@ -424,8 +424,8 @@ def test_a_schedule_made_from_another_is_the_same_for_numbers_and_arrays():
 
     @dataclass(frozen=True)
     class Squared(Cosine):
-        def _rate(self, t, xp):
-            return super()._rate(t, xp) ** 2
+        def formula(self, t, xp):
+            return super().formula(t, xp) ** 2
 
     t = np.arange(-1, 12)
     assert [Squared(10, 0.5)(k) for k in t.tolist()] == pytest.approx(Squared(10, 0.5)(t))
@@ -438,7 +438,7 @@ def test_a_schedule_of_one_s_own_has_no_end_unless_it_says_so():
     class Mine(Schedule):
         eta: float = 0.1
 
-        def _rate(self, t, xp):
+        def formula(self, t, xp):
             return self.eta + 0.0 * t
 
     assert Mine().length == warmup(Mine(), 3).length == math.inf

@@ -7,8 +7,9 @@ import torch
 from numpy.typing import NDArray
 
 from coslr import Constant, Cosine, MultiStep, Schedule, from_dict, join, warmup
+from coslr.experiments.studies import Study, run
+from coslr.experiments.trials import Split, grid
 from coslr.pytorch import ScheduleLR, audit
-from coslr.studies import Data, Study, grid, run
 
 
 def rates(schedule: Schedule, updates: int) -> NDArray[np.float64]:
@@ -34,4 +35,4 @@ def train(model: torch.nn.Module, updates: int) -> list[float]:
 def study() -> Study:
     """Lists where sequences are asked for."""
     stairs = join([Constant(0.1), MultiStep([30, 45], eta_max=0.1)], boundaries=[10])
-    return run(grid({"stairs": lambda eta, updates: stairs}, [0.1], seeds=[0], data=Data()))
+    return run(grid({"stairs": lambda eta, updates: stairs}, [0.1], seeds=[0], data=Split()))

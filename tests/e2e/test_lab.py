@@ -84,7 +84,7 @@ def place(handle):
 
 def test_an_exercise_answers_at_once(open_lab):
     lab = open_lab("00_start_here")
-    checkers = "from coslr.checks import lesson_00 as checks"
+    checkers = "from coslr.course.checks import lesson_00 as checks"
     lab.rewrite(lab.bring(checkers), checkers)
     cell = lab.bring("checks.tenth_of_peak(share)")
     expect(cell).to_contain_text("Not attempted yet")
@@ -98,8 +98,9 @@ def test_an_exercise_answers_at_once(open_lab):
 
 STUDY = """
 import time
-from coslr import Cosine, studies
-data = studies.Data(n_train=2000, n_validation=200, n_test=200)
+from coslr import Cosine
+from coslr.experiments import studies
+data = studies.Split(n_train=2000, n_validation=200, n_test=200)
 family = {"cosine": lambda eta, T: Cosine(T, eta)}
 trials = studies.grid(family, [0.1], range(24), epochs=4, data=data)
 study = studies.run(trials, cache="kept", workers=2)

@@ -1,0 +1,228 @@
+"""The exercises of notebook 07, Combining."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from coslr.course.checks.answers import (
+    NOT_YET,
+    Feedback,
+    fails,
+    first_difference,
+    no,
+    same,
+    untouched,
+    values,
+    yes,
+)
+from coslr.pytorch import audit
+from coslr.schedules import Constant, Cosine, Linear, warmup
+
+LOW, HIGH = 0.85, 0.95  # the momentum of exercise 3, from the first update to the end
+
+
+def warmed_cosine(answer: Callable[[int, int, int, float], Callable]) -> Feedback:
+    """Does ``answer(epochs, per_epoch, warm_epochs, eta_max)`` make a schedule in updates: so many
+    epochs of warm-up by coslr's default, then a cosine to 0, which is there at the run's end?
+
+    >>> warmed_cosine(lambda epochs, per_epoch, warm_epochs, eta_max:
+    ...     warmup(Cosine(epochs * per_epoch, eta_max), warm_epochs * per_epoch))
+    ✗ Not yet. The whole is 120 updates long, and the run 100: the cosine has what the warm-up \
+leaves.
+    """
+    if untouched(answer):
+        return NOT_YET
+    epochs, per_epoch, warm_epochs, peak = 5, 20, 1, 0.2
+    N, W = epochs * per_epoch, warm_epochs * per_epoch
+    t = np.arange(N)
+    if not callable(answer):
+        return no(f"The answer must be a function, not {answer!r}.")
+    try:
+        schedule = answer(epochs, per_epoch, warm_epochs, peak)
+    except Exception as error:
+        return fails(error)
+    if untouched(schedule):
+        return NOT_YET
+    if not callable(schedule):
+        return no(f"It must return a schedule, which is called with t, not {schedule!r}.")
+    found = values(schedule, [(k,) for k in t.tolist()])
+    if isinstance(found, Feedback):
+        return found
+    right = warmup(Cosine(N - W, peak), W)(t)
+    if same(found, right):
+        return yes(f"The peak at update {W}, and 0 as update {N} would begin, the run's end.")
+    ramp = np.clip((t + 1) / (W + 1), 0, 1)
+    impostors = {
+        f"The whole is {N + W} updates long, and the run {N}: the cosine has what the warm-up "
+        "leaves.": warmup(Cosine(N, peak), W)(t),
+        "The cosine's clock runs during the warm-up: where the rise ends, the rate has already "
+        "begun to fall, and the peak is never reached.": ramp * Cosine(N, peak)(t),
+        "The rise ends in a drop: the cosine's clock ran during the warm-up.": np.where(
+            t < W, peak * ramp, Cosine(N, peak)(t)
+        ),
+        "The first update is at rate 0 and moves nothing: leave start out.": warmup(
+            Cosine(N - W, peak), W, start=0.0
+        )(t),
+        f"The lengths are in epochs: the rate is at its floor after {epochs} updates.": warmup(
+            Cosine(epochs - warm_epochs, peak), warm_epochs
+        )(t),
+        f"The warm-up is {warm_epochs} update long, not {warm_epochs} epoch: multiply it "
+        "too.": warmup(Cosine(N - W, peak), warm_epochs)(t),
+        f"The warm-up is {warm_epochs} update long, and the cosine has all the rest; multiply "
+        "warm_epochs by per_epoch.": warmup(Cosine(N - warm_epochs, peak), warm_epochs)(t),
+        f"It ends one update early: the last has t = {N - 1}, and 0 belongs to t = {N}.": warmup(
+            Cosine(N - W - 1, peak), W
+        )(t),
+        "The warm-up is missing: update 0 is at the peak.": Cosine(N, peak)(t),
+        f"The peak is there at update {W - 1}, one early: the default divides by W + 1.": np.where(
+            t < W, peak * (t + 1) / W, right
+        ),
+        "The rise is right, but after it the rate must fall as a cosine.": warmup(
+            Constant(peak), W
+        )(t),
+        "The rise is right, but the fall is a straight line.": warmup(Linear(N - W, peak), W)(t),
+    }
+    for hint, wrong in impostors.items():
+        if same(found, wrong):
+            return no(hint)
+    worst = first_difference(found, right)
+    return no(f"Update {worst} is at {found[worst]:.6g}, and should be at {right[worst]:.6g}.")
+
+
+def same_effect(answer: Callable[[float, float, float], float]) -> Feedback:
+    """Does ``answer(rate, old, new)`` give the rate that has, at the momentum `new`, the effective
+    rate that `rate` has at the momentum `old`?
+
+    >>> same_effect(lambda rate, old, new: rate * (1 - old) / (1 - new))
+    ✗ Not yet. Upside down: at a higher momentum each gradient counts for longer, so the rate must \
+be lower.
+    """
+    cases = np.array([(0.1, 0.9, 0.95), (0.1, 0.9, 0.5), (0.2, 0.5, 0.75), (0.03, 0.8, 0.8)])
+    found = values(answer, [tuple(case) for case in cases.tolist()])
+    if isinstance(found, Feedback):
+        return found
+    rate, old, new = cases.T
+    right = rate * (1 - new) / (1 - old)
+    if same(found, right):
+        return yes("From 0.9 to 0.95 the rate is halved; without momentum it is ten times as high.")
+    impostors = {
+        "Upside down: at a higher momentum each gradient counts for longer, so the rate must be "
+        "lower.": rate * (1 - old) / (1 - new),
+        "That leaves the rate as it is, and the effective rate changes with 1 - momentum.": rate,
+        "The effective rate is rate/(1 - momentum), not rate/momentum.": rate * new / old,
+        "The effective rate is rate/(1 - momentum), not rate x momentum.": rate * old / new,
+        "That is the effective rate itself; asked is the rate that gives it at the new "
+        "momentum.": rate / (1 - old),
+        "That is the effective rate at the new momentum, if the rate stays as it is.": rate
+        / (1 - new),
+        "The signs are wrong: a past gradient adds to the step, so it is 1 - momentum.": rate
+        * (1 + new)
+        / (1 + old),
+    }
+    for hint, wrong in impostors.items():
+        if same(found, wrong):
+            return no(hint)
+    k = first_difference(found, right)
+    return no(
+        f"For rate={rate[k]:g}, old={old[k]:g}, new={new[k]:g} it gives {found[k]:.4g}, whose "
+        f"effective rate is {found[k] / (1 - new[k]):.4g} instead of {rate[k] / (1 - old[k]):.4g}."
+    )
+
+
+def two_groups(answer: Callable[[Any, int], Any]) -> Feedback:
+    """Does ``answer(optimizer, updates)`` return a scheduler for an optimizer of two param groups?
+
+    Group 0, the body: 20 updates of warm-up to 0.1, then a cosine to 0. Group 1, the head: a cosine
+    from 0.1 to 0, with no warm-up. Momentum of both: from 0.85 up to 0.95 at the end of the run, in
+    a straight line. An optimizer is driven by it, and rates and momentum in force are read.
+
+    >>> from coslr.pytorch import ScheduleLR
+    >>> two_groups(lambda optimizer, updates:
+    ...     ScheduleLR(optimizer, warmup(Cosine(updates - 20, 0.1), 20)))
+    ✗ Not yet. The head is warmed up too: give ScheduleLR a list, one schedule per group.
+    """
+    if untouched(answer):
+        return NOT_YET
+    N, W, peak = 120, 20, 0.1
+    weights = [torch.zeros(1, requires_grad=True) for _ in range(2)]
+    optimizer = torch.optim.SGD([{"params": [w]} for w in weights], lr=peak, momentum=0.9)
+    momenta: list[list[float]] = []
+    hook = optimizer.register_step_pre_hook(
+        lambda *_: momenta.append([group["momentum"] for group in optimizer.param_groups])
+    )
+    try:
+        scheduler = answer(optimizer, N)
+        if untouched(scheduler):
+            return NOT_YET
+        with audit(optimizer) as trace, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a scheduler of another optimizer warns; we say more
+            for _ in range(N):
+                optimizer.step()
+                scheduler.step()
+    except Exception as error:
+        return fails(error)
+    finally:
+        hook.remove()
+    if len(momenta) != N:
+        return no("It trains by itself: only build the scheduler, and return it.")
+    t = np.arange(N)
+    cold, warm = Cosine(N, peak)(t), warmup(Cosine(N - W, peak), W)(t)
+    return (
+        _wrong_rates(*np.array(trace.groups), cold, warm, N, W, peak)
+        or _wrong_momentum(np.array(momenta).T, t, N)
+        or yes("Two rates and a momentum, each as it was meant at all updates.")
+    )
+
+
+def _wrong_rates(body, head, cold, warm, N, W, peak) -> Feedback | None:
+    t = np.arange(N)
+    if same(body, warm) and same(head, cold):
+        return None
+    if same(body, warm) and same(head, warm):
+        return no("The head is warmed up too: give ScheduleLR a list, one schedule per group.")
+    if same(body, cold) and same(head, cold):
+        return no("The body has no warm-up.")
+    if same(body, cold) and same(head, warm):
+        return no("The two are swapped: group 0 is the body.")
+    if same(head, Cosine(N - W, peak)(t)):
+        return no(f"The head's cosine ends {W} updates early: it has no warm-up, so T_max is {N}.")
+    if same(body, warmup(Cosine(N, peak), W)(t)):
+        return no(f"The body's cosine would end {W} updates after the run: the warm-up counts.")
+    if same(body, np.full(N, peak)) and same(head, np.full(N, peak)):
+        return no("The rates never move: does the scheduler belong to this optimizer?")
+    for name, found, right in (("body", body, warm), ("head", head, cold)):
+        if (k := first_difference(found, right)) is not None:
+            return no(f"Update {k} of the {name} is at {found[k]:.6g}, not at {right[k]:.6g}.")
+    return None
+
+
+def _wrong_momentum(found: np.ndarray, t: np.ndarray, N: int) -> Feedback | None:
+    right = LOW + (HIGH - LOW) * t / N
+    if all(same(one, right) for one in found):
+        return None
+    both = {
+        "The momentum never moves: ScheduleLR takes momentum=, a schedule.": np.full(N, 0.9),
+        "The momentum stays at its end: give the rise its start=.": np.full(N, HIGH),
+        "The momentum falls: it should rise from 0.85, as the rate falls.": HIGH
+        - (HIGH - LOW) * t / N,
+        "The momentum falls as a cosine: it should rise from 0.85, in a straight line.": Cosine(
+            N, HIGH, LOW
+        )(t),
+        "The momentum rises from 0: give the rise its start=0.85.": HIGH * t / N,
+        "The momentum rises from nearly 0: give the rise its start=0.85.": HIGH * (t + 1) / (N + 1),
+        "The momentum is there after 20 updates, with the warm-up: it should rise for the whole "
+        "run.": np.clip(LOW + (HIGH - LOW) * t / 20, LOW, HIGH),
+        "The momentum is there after 100 updates: it should rise for the whole run.": np.clip(
+            LOW + (HIGH - LOW) * t / 100, LOW, HIGH
+        ),
+    }
+    for hint, wrong in both.items():
+        if all(same(one, wrong) for one in found):
+            return no(hint)
+    for i, one in enumerate(found):
+        if (k := first_difference(one, right)) is not None:
+            return no(f"Update {k}: the momentum of group {i} is {one[k]:.6g}, not {right[k]:.6g}.")
+    return None

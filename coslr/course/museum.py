@@ -1,0 +1,632 @@
+"""A museum of bugs that really occurred in public lessons and libraries, as small loops.
+
+Each exhibit is a pair of functions, the broken loop and the repaired one. Both train a toy with
+one weight under an audit and return the rates that were in force. Called with a schedule they are
+held against it: the broken loop raises `AuditError`, the repaired one does not. The loops are
+written anew; only the mistake is the original's, and where it was reported is in the docstring.
+"""
+
+import difflib
+import inspect
+import re
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.optim.lr_scheduler import (
+    CosineAnnealingLR,
+    CosineAnnealingWarmRestarts,
+    LambdaLR,
+    MultiStepLR,
+    StepLR,
+)
+
+from coslr.pytorch import AuditError, audit
+from coslr.schedules import (
+    Constant,
+    Cosine,
+    CosineWarmRestarts,
+    Linear,
+    MultiStep,
+    Schedule,
+    Step,
+    cosine,
+    warmup,
+)
+
+
+def toy(lr: float) -> torch.optim.Optimizer:
+    """An optimizer of one weight that has nothing to learn: only its rate matters.
+
+    >>> toy(0.1).param_groups[0]["lr"]
+    0.1
+    """
+    return torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=lr)
+
+
+def draw(rates: list[float]) -> None:
+    """Stands for a plot: what matters is how the rates came about."""
+
+
+def alike() -> tuple[Schedule, dict[str, np.ndarray]]:
+    """A schedule of 100 updates and the traces of four loops meant to follow it; one does.
+
+    >>> meant, loops = alike()
+    >>> [name for name, rates in loops.items() if (rates == meant(np.arange(100))).all()]
+    ['C']
+    """
+    meant = warmup(Cosine(T_max=90, eta_max=0.1), updates=10)
+    short = warmup(Cosine(T_max=89, eta_max=0.1), updates=10)
+    from_zero = warmup(Cosine(T_max=90, eta_max=0.1), updates=10, start=0.0)
+    t = np.arange(100)
+    return meant, {"A": meant(t - 1), "B": short(t), "C": meant(t), "D": from_zero(t)}
+
+
+# ------------------------------------------------------------------------ what one step counts
+
+
+def boundaries_in_images(schedule=None):
+    """ageron/handson-ml3#206, 2025"""
+    images, batch_size, epochs = 640, 32, 6
+    optimizer = toy(lr=0.1)
+    drops = [2 * images, 4 * images]
+    scheduler = MultiStepLR(optimizer, milestones=drops, gamma=0.1)
+    with audit(optimizer, schedule) as trace:
+        for _ in range(epochs * images // batch_size):
+            optimizer.step()
+            scheduler.step()
+    return trace.rates
+
+
+def boundaries_in_updates(schedule=None):
+    """ageron/handson-ml3#206, 2025"""
+    images, batch_size, epochs = 640, 32, 6
+    optimizer = toy(lr=0.1)
+    drops = [2 * images // batch_size, 4 * images // batch_size]
+    scheduler = MultiStepLR(optimizer, milestones=drops, gamma=0.1)
+    with audit(optimizer, schedule) as trace:
+        for _ in range(epochs * images // batch_size):
+            optimizer.step()
+            scheduler.step()
+    return trace.rates
+
+
+def ticks_per_process(schedule=None):
+    """huggingface/accelerate#2142 and huggingface/diffusers#3954, 2023"""
+    updates, processes = 120, 4
+    optimizer = toy(lr=0.1)
+    scheduler = LambdaLR(optimizer, lambda t: max(0.0, 1 - t / updates))
+    with audit(optimizer, schedule) as trace:
+        for _ in range(updates):
+            optimizer.step()
+            for _ in range(processes):  # what the prepared scheduler's step() does
+                scheduler.step()
+    return trace.rates
+
+
+def length_per_process(schedule=None):
+    """huggingface/accelerate#2142 and huggingface/diffusers#3954, 2023"""
+    updates, processes = 120, 4
+    optimizer = toy(lr=0.1)
+    scheduler = LambdaLR(optimizer, lambda t: max(0.0, 1 - t / (updates * processes)))
+    with audit(optimizer, schedule) as trace:
+        for _ in range(updates):
+            optimizer.step()
+            for _ in range(processes):  # what the prepared scheduler's step() does
+                scheduler.step()
+    return trace.rates
+
+
+def length_in_epochs(schedule=None):
+    """ivadomed/ivadomed#57, 2019"""
+    epochs, batches = 10, 12
+    optimizer = toy(lr=0.1)
+    scheduler = CosineAnnealingLR(optimizer, T_max=epochs)
+    with audit(optimizer, schedule) as trace:
+        for _ in range(epochs):
+            for _ in range(batches):
+                optimizer.step()
+                scheduler.step()
+    return trace.rates
+
+
+def length_in_updates(schedule=None):
+    """ivadomed/ivadomed#57, 2019"""
+    epochs, batches = 10, 12
+    optimizer = toy(lr=0.1)
+    scheduler = CosineAnnealingLR(optimizer, T_max=epochs * batches)
+    with audit(optimizer, schedule) as trace:
+        for _ in range(epochs):
+            for _ in range(batches):
+                optimizer.step()
+                scheduler.step()
+    return trace.rates
+
+
+# --------------------------------------------------------------------------- what comes first
+
+
+def set_after_the_epoch(schedule=None):
+    """Dive into Deep Learning, "Learning Rate Scheduling", PyTorch version, 2021"""
+    plan = warmup(Cosine(T_max=25, eta_max=0.3, eta_min=0.01), updates=5)
+    optimizer = toy(lr=0.3)
+    with audit(optimizer, schedule) as trace:
+        for epoch in range(30):
+            optimizer.step()  # stands for one epoch of training
+            optimizer.param_groups[0]["lr"] = plan(epoch)
+    return trace.rates
+
+
+def set_before_the_epoch(schedule=None):
+    """Dive into Deep Learning, "Learning Rate Scheduling", PyTorch version, 2021"""
+    plan = warmup(Cosine(T_max=25, eta_max=0.3, eta_min=0.01), updates=5)
+    optimizer = toy(lr=0.3)
+    with audit(optimizer, schedule) as trace:
+        for epoch in range(30):
+            optimizer.param_groups[0]["lr"] = plan(epoch)
+            optimizer.step()  # stands for one epoch of training
+    return trace.rates
+
+
+def scheduler_first(schedule=None):
+    """pytorch/pytorch#20124, 2019"""
+    optimizer = toy(lr=0.1)
+    scheduler = StepLR(optimizer, step_size=8, gamma=0.5)
+    with audit(optimizer, schedule) as trace:
+        for _ in range(32):
+            scheduler.step()
+            optimizer.step()  # stands for one epoch of training
+    return trace.rates
+
+
+def optimizer_first(schedule=None):
+    """pytorch/pytorch#20124, 2019"""
+    optimizer = toy(lr=0.1)
+    scheduler = StepLR(optimizer, step_size=8, gamma=0.5)
+    with audit(optimizer, schedule) as trace:
+        for _ in range(32):
+            optimizer.step()  # stands for one epoch of training
+            scheduler.step()
+    return trace.rates
+
+
+def used_up_by_the_plot(schedule=None):
+    """Dive into Deep Learning, "Learning Rate Scheduling", PyTorch version, 2021"""
+    optimizer = toy(lr=0.5)
+    scheduler = MultiStepLR(optimizer, milestones=[10, 20], gamma=0.5)
+    plotted = []
+    for _ in range(30):  # the cell that draws the schedule
+        plotted.append(scheduler.get_last_lr()[0])
+        optimizer.step()
+        scheduler.step()
+    draw(plotted)
+    with audit(optimizer, schedule) as trace:
+        for _ in range(30):  # the cell that trains, an epoch at a time
+            optimizer.step()
+            scheduler.step()
+    return trace.rates
+
+
+def plotted_from_the_schedule(schedule=None):
+    """Dive into Deep Learning, "Learning Rate Scheduling", PyTorch version, 2021"""
+    optimizer = toy(lr=0.5)
+    scheduler = MultiStepLR(optimizer, milestones=[10, 20], gamma=0.5)
+    plan = MultiStep(milestones=[10, 20], eta_max=0.5, gamma=0.5)
+    draw([plan(epoch) for epoch in range(30)])
+    with audit(optimizer, schedule) as trace:
+        for _ in range(30):  # the cell that trains, an epoch at a time
+            optimizer.step()
+            scheduler.step()
+    return trace.rates
+
+
+# ---------------------------------------------------------------------- where two pieces meet
+
+
+def clock_runs_in_warmup(schedule=None):
+    """huggingface/pytorch-image-models#1242, 2022, and facebookresearch/fairchem#1967, 2026"""
+
+    def rate(t):
+        if t < 20:
+            return 0.1 * (t + 1) / 21
+        return cosine(t, T_max=100, eta_max=0.1)
+
+    optimizer = toy(lr=1.0)
+    scheduler = LambdaLR(optimizer, rate)
+    with audit(optimizer, schedule) as trace:
+        for _ in range(100):
+            optimizer.step()
+            scheduler.step()
+    return trace.rates
+
+
+def clock_starts_after_warmup(schedule=None):
+    """huggingface/pytorch-image-models#1242, 2022, and facebookresearch/fairchem#1967, 2026"""
+
+    def rate(t):
+        if t < 20:
+            return 0.1 * (t + 1) / 21
+        return cosine(t - 20, T_max=80, eta_max=0.1)
+
+    optimizer = toy(lr=1.0)
+    scheduler = LambdaLR(optimizer, rate)
+    with audit(optimizer, schedule) as trace:
+        for _ in range(100):
+            optimizer.step()
+            scheduler.step()
+    return trace.rates
+
+
+def warmup_from_zero(schedule=None):
+    """google-research/bert#1293, 2022, and huggingface/transformers#34754, 2024"""
+    optimizer = toy(lr=0.1)
+    scheduler = LambdaLR(optimizer, lambda t: min(1.0, t / 5))
+    with audit(optimizer, schedule) as trace:
+        for _ in range(20):
+            optimizer.step()
+            scheduler.step()
+    return trace.rates
+
+
+def warmup_from_above_zero(schedule=None):
+    """google-research/bert#1293, 2022, and huggingface/transformers#34754, 2024"""
+    optimizer = toy(lr=0.1)
+    scheduler = LambdaLR(optimizer, lambda t: min(1.0, (t + 1) / 6))
+    with audit(optimizer, schedule) as trace:
+        for _ in range(20):
+            optimizer.step()
+            scheduler.step()
+    return trace.rates
+
+
+def restart_from_where_it_stands(schedule=None):
+    """pytorch/pytorch#78003, 2022"""
+    optimizer = toy(lr=0.1)
+    with audit(optimizer, schedule) as trace:
+        for _ in range(3):
+            scheduler = CosineAnnealingLR(optimizer, T_max=40)
+            for _ in range(40):
+                optimizer.step()
+                scheduler.step()
+    return trace.rates
+
+
+def restart_from_the_peak(schedule=None):
+    """pytorch/pytorch#78003, 2022"""
+    optimizer = toy(lr=0.1)
+    with audit(optimizer, schedule) as trace:
+        for _ in range(3):
+            optimizer.param_groups[0]["lr"] = 0.1
+            scheduler = CosineAnnealingLR(optimizer, T_max=40)
+            for _ in range(40):
+                optimizer.step()
+                scheduler.step()
+    return trace.rates
+
+
+def restart_by_logarithm(schedule=None):
+    """pytorch/pytorch#17226, 2019; the same formula is in huggingface/pytorch-image-models"""
+    optimizer = toy(lr=0.1)
+    scheduler = CosineAnnealingWarmRestarts(optimizer, T_0=1, T_mult=3)
+    with audit(optimizer, schedule) as trace:
+        for t in range(200):
+            scheduler.step(t)
+            optimizer.step()
+    return trace.rates
+
+
+def restart_by_counting(schedule=None):
+    """pytorch/pytorch#17226, 2019; the same formula is in huggingface/pytorch-image-models"""
+    optimizer = toy(lr=0.1)
+    scheduler = CosineAnnealingWarmRestarts(optimizer, T_0=1, T_mult=3)
+    with audit(optimizer, schedule) as trace:
+        for _ in range(200):
+            optimizer.step()
+            scheduler.step()
+    return trace.rates
+
+
+# --------------------------------------------------------------------- coming back, going on
+
+
+def one_state_of_two(schedule=None):
+    """pytorch/pytorch#29697, 2019"""
+    optimizer = toy(lr=0.1)
+    scheduler = MultiStepLR(optimizer, milestones=[30, 60], gamma=0.5)
+    with audit(optimizer, schedule) as before:
+        for _ in range(50):
+            optimizer.step()
+            scheduler.step()
+    checkpoint = {"scheduler": scheduler.state_dict()}
+
+    optimizer = toy(lr=0.1)  # the program starts again
+    scheduler = MultiStepLR(optimizer, milestones=[30, 60], gamma=0.5)
+    scheduler.load_state_dict(checkpoint["scheduler"])
+    with audit(optimizer, schedule, first_update=50) as after:
+        for _ in range(50):
+            optimizer.step()
+            scheduler.step()
+    return before.rates + after.rates
+
+
+def both_states(schedule=None):
+    """pytorch/pytorch#29697, 2019"""
+    optimizer = toy(lr=0.1)
+    scheduler = MultiStepLR(optimizer, milestones=[30, 60], gamma=0.5)
+    with audit(optimizer, schedule) as before:
+        for _ in range(50):
+            optimizer.step()
+            scheduler.step()
+    checkpoint = {"scheduler": scheduler.state_dict(), "optimizer": optimizer.state_dict()}
+
+    optimizer = toy(lr=0.1)  # the program starts again
+    scheduler = MultiStepLR(optimizer, milestones=[30, 60], gamma=0.5)
+    scheduler.load_state_dict(checkpoint["scheduler"])
+    optimizer.load_state_dict(checkpoint["optimizer"])
+    with audit(optimizer, schedule, first_update=50) as after:
+        for _ in range(50):
+            optimizer.step()
+            scheduler.step()
+    return before.rates + after.rates
+
+
+def shorter_than_the_run(schedule=None):
+    """lucidrains/imagen-pytorch#71, 2022"""
+    settings = {"warmup": 60, "decay": 90}
+    optimizer = toy(lr=0.1)
+    scheduler = CosineAnnealingLR(optimizer, T_max=settings["warmup"])
+    with audit(optimizer, schedule) as trace:
+        for _ in range(settings["decay"]):
+            optimizer.step()
+            scheduler.step()
+    return trace.rates
+
+
+def as_long_as_the_run(schedule=None):
+    """lucidrains/imagen-pytorch#71, 2022"""
+    settings = {"warmup": 60, "decay": 90}
+    optimizer = toy(lr=0.1)
+    scheduler = CosineAnnealingLR(optimizer, T_max=settings["decay"])
+    with audit(optimizer, schedule) as trace:
+        for _ in range(settings["decay"]):
+            optimizer.step()
+            scheduler.step()
+    return trace.rates
+
+
+# ------------------------------------------------------------------------------ the exhibits
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One bug.
+
+    Attributes:
+        letter: of its diagnosis, "a" to "l".
+        bug: the diagnosis.
+        look: what a trace with this bug looks like.
+        meant: the schedule that the loop was meant to follow.
+        broken, fixed: the loops. Called with nothing they return the rates in force, called with
+            `meant` they are audited.
+        story: what happened, in a few sentences.
+        unit: what one update of the loop stands for.
+    """
+
+    letter: str
+    bug: str
+    look: str
+    meant: Schedule
+    broken: Callable[..., list[float]]
+    fixed: Callable[..., list[float]]
+    story: str
+    unit: str = "update"
+
+    @property
+    def source(self) -> str:
+        """Where the bug was reported, or the lesson that has it."""
+        return inspect.getdoc(self.broken)
+
+    def rates(self) -> list[float]:
+        """The rates that the broken loop used."""
+        return _quietly(self.broken)[0]
+
+    def warning(self) -> str:
+        """What Python warned of while the broken loop ran, or "" for nothing."""
+        return _quietly(self.broken)[1]
+
+    def finding(self, loop: Callable[..., list[float]] | None = None) -> str:
+        """The audit's sentence on a loop, the broken one by default; "" where it is silent.
+
+        >>> EXHIBITS[6].finding()
+        'update 0: the schedule says 0.5, but 0.125 is in force'
+        >>> EXHIBITS[6].finding(EXHIBITS[6].fixed)
+        ''
+        """
+        try:
+            _quietly(loop or self.broken, self.meant)
+        except AuditError as error:
+            return str(error)
+        return ""
+
+    def first_wrong(self) -> int:
+        """The update at which the audit stops the broken loop."""
+        return int(re.match(r"update (\d+)", self.finding())[1])
+
+    def code(self) -> str:
+        """The broken loop, without the line that names its source."""
+        first, _, *rest = inspect.getsource(self.broken).splitlines()
+        return "\n".join([first, *rest]).replace("\n\n    def", "\n    def")
+
+    def fix(self) -> str:
+        """The lines that differ in the repaired loop, as a diff."""
+        broken, fixed = (
+            inspect.getsource(loop).splitlines()[2:] for loop in (self.broken, self.fixed)
+        )
+        changed = list(difflib.unified_diff(broken, fixed, n=0, lineterm=""))[2:]
+        return "\n".join(line for line in changed if line[0] in "+-")
+
+    def page(self, number: int) -> str:
+        """All about it, in Markdown, folded."""
+        silent = self.finding(self.fixed) or "silent"
+        return (
+            f"<details><summary>Exhibit {number}: the loop, the audit, the fix</summary>\n\n"
+            f"**{self.bug[0].upper()}{self.bug[1:]}.** {self.story}\n\nSource: {self.source}\n\n"
+            f"```python\n{self.code()}\n```\n\n"
+            f"The audit says: **{self.finding()}**\n\n"
+            f"The fix:\n\n```diff\n{self.fix()}\n```\n\n"
+            f"With it the audit is {silent}.\n\n</details>"
+        )
+
+
+def _quietly(loop: Callable[..., list[float]], *arguments) -> tuple[list[float], str]:
+    """What a loop returns, and the first sentence of what it warns of."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        rates = loop(*arguments)
+    return rates, str(caught[0].message).split(". ")[0] if caught else ""
+
+
+EXHIBITS: dict[int, Exhibit] = {
+    1: Exhibit(
+        letter="d",
+        bug="the boundaries are in another unit, and are never reached",
+        look="the rate stays at the schedule's highest value to the end, and never drops",
+        meant=MultiStep(milestones=[40, 80], eta_max=0.1, gamma=0.1),
+        broken=boundaries_in_images,
+        fixed=boundaries_in_updates,
+        story="The original drops the rate at steps 50,000 and 80,000 of a run that has about "
+        "17,190 steps. It is a lesson on the schedule that never happens in it. Here the "
+        "boundaries are written in images and the scheduler counts updates.",
+    ),
+    2: Exhibit(
+        letter="f",
+        bug="the scheduler ticks several times for each update",
+        look="the whole schedule is there but squeezed, and over long before the run is",
+        meant=Linear(T_max=120, eta_max=0.1),
+        broken=ticks_per_process,
+        fixed=length_per_process,
+        story="Accelerate's scheduler steps once per process at each update, so that a schedule "
+        "written for the undivided data still fits. Written for the updates, it is over after a "
+        "quarter of a run on four GPUs. The same happens where gradients are accumulated and the "
+        "scheduler steps at every small batch (Lightning-AI/pytorch-lightning#1476, 2020).",
+    ),
+    3: Exhibit(
+        letter="e",
+        bug="the cosine's length is in epochs, but its steps are updates",
+        look="a cosine goes down and up many times",
+        meant=Cosine(T_max=120, eta_max=0.1),
+        broken=length_in_epochs,
+        fixed=length_in_updates,
+        story="Between two changes the project stepped its scheduler at each batch, while `T_max` "
+        "was the number of epochs. PyTorch's cosine is a wave, so it went on. The report adds "
+        "that the score seemed better that way: this bug was found from the trace, not from "
+        "the result.",
+    ),
+    4: Exhibit(
+        letter="b",
+        bug="the rate is set after the epoch that it is meant for",
+        look="the whole curve comes one late, behind a first rate that is not its own",
+        meant=warmup(Cosine(T_max=25, eta_max=0.3, eta_min=0.01), updates=5),
+        broken=set_after_the_epoch,
+        fixed=set_before_the_epoch,
+        story="The lesson's loop trains an epoch, then sets the rate that its plot shows for this "
+        "epoch. So the first epoch runs at the optimizer's own rate, which is the peak, and "
+        "the warm-up that should soften the start begins after it.",
+        unit="epoch",
+    ),
+    5: Exhibit(
+        letter="c",
+        bug="the scheduler steps before the optimizer",
+        look="every change comes one early: the first value is used once too few",
+        meant=Step(step_size=8, eta_max=0.1, gamma=0.5),
+        broken=scheduler_first,
+        fixed=optimizer_first,
+        story="Up to PyTorch 1.0 this was the documented order. Version 1.1 turned it round, and "
+        "loops written before silently lost their schedule's first value; the request cited "
+        "asked for the warning that is given today.",
+        unit="epoch",
+    ),
+    6: Exhibit(
+        letter="a",
+        bug="the scheduler was used up before the training, by a plot",
+        look="the training begins where the schedule ends",
+        meant=MultiStep(milestones=[10, 20], eta_max=0.5, gamma=0.5),
+        broken=used_up_by_the_plot,
+        fixed=plotted_from_the_schedule,
+        story="To draw the schedule, the lesson steps the scheduler through all epochs (and the "
+        "optimizer too, without which PyTorch would warn). Then it trains with the same two "
+        "objects. The plot is right, and it is the only thing that used the schedule.",
+        unit="epoch",
+    ),
+    7: Exhibit(
+        letter="g",
+        bug="the cosine's clock runs during the warm-up",
+        look="the rate drops by a step at the moment when the warm-up ends",
+        meant=warmup(Cosine(T_max=80, eta_max=0.1), updates=20),
+        broken=clock_runs_in_warmup,
+        fixed=clock_starts_after_warmup,
+        story="The warm-up climbs to the peak, but the cosine has been running all the while, and "
+        "takes over where it is by then. In timm the clock that starts after the warm-up is an "
+        "option, `warmup_prefix`, off by default.",
+    ),
+    8: Exhibit(
+        letter="h",
+        bug="the warm-up begins at a rate of 0",
+        look="a warm-up's first update has the rate 0 and changes no weight",
+        meant=warmup(Constant(0.1), updates=5),
+        broken=warmup_from_zero,
+        fixed=warmup_from_above_zero,
+        story="At t = 0 the fraction t/5 is 0: a batch is read, its gradient computed, and "
+        "nothing is learned. Of five updates of warm-up this is one; where the schedule steps once "
+        "an epoch it is a whole epoch. Many libraries have this convention, some on purpose.",
+    ),
+    9: Exhibit(
+        letter="j",
+        bug="the new cycle starts from the rate that it finds, and that is the minimum",
+        look="one cycle is right, and then the rate never leaves the minimum",
+        meant=CosineWarmRestarts(T_0=40, eta_max=0.1),
+        broken=restart_from_where_it_stands,
+        fixed=restart_from_the_peak,
+        story="A new scheduler is made for each cycle. PyTorch's computes each rate from the one "
+        "that it finds in the optimizer, and the last cycle has left it at 0. Zero times anything "
+        "is zero. (Up to version 1.8, by the report, this loop did restart.)",
+    ),
+    10: Exhibit(
+        letter="k",
+        bug="the number of the cycle comes from a rounded logarithm",
+        look="all is well but for a single update, the first of a later cycle",
+        meant=CosineWarmRestarts(T_0=1, eta_max=0.1, T_mult=3),
+        broken=restart_by_logarithm,
+        fixed=restart_by_counting,
+        story="Called with a time, the scheduler finds its cycle by "
+        "`int(math.log(t / T_0 * (T_mult - 1) + 1, T_mult))`. At t = 121 that is the logarithm of "
+        "243 to base 3, which is 5 on paper and 4.999... in the machine: the cycle before, "
+        "at its very end. In the review that brought the formula in, tests failed, and a "
+        "reviewer suspected its numerics. Counting, as `step()` does, is exact.",
+    ),
+    11: Exhibit(
+        letter="l",
+        bug="the run was resumed with one of its two states",
+        look="the rate is right up to a break, jumps there by a factor, and keeps the factor",
+        meant=MultiStep(milestones=[30, 60], eta_max=0.1, gamma=0.5),
+        broken=one_state_of_two,
+        fixed=both_states,
+        story="The optimizer's state can double the size of a checkpoint, and was left out. The "
+        "scheduler knows that milestone 30 has passed, and its `get_last_lr()` even gives the "
+        "right rate. But the rate in force is the optimizer's, which is new, and PyTorch's "
+        "scheduler multiplies whatever it finds there: twice the rate, to the end.",
+    ),
+    12: Exhibit(
+        letter="i",
+        bug="the cosine is shorter than the run, and climbs again",
+        look="a cosine is at its minimum once, too early, and on its way up when the run ends",
+        meant=Cosine(T_max=90, eta_max=0.1),
+        broken=shorter_than_the_run,
+        fixed=as_long_as_the_run,
+        story="`T_max` was given the wrong one of two settings: the length of the warm-up (left "
+        "out here) for that of the decay. After `T_max` PyTorch's cosine goes up the other "
+        "half of its wave, and the run ends far above its minimum.",
+    ),
+}

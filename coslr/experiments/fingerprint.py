@@ -1,0 +1,211 @@
+"""A digest of a value and of the code behind it, so that a change of either is noticed.
+
+`joblib.hash` knows a function by its name alone. Here the reader's own functions and classes count
+by what they do, and so do the functions, classes and constants that they use in turn, in whatever
+files or notebook cells those are. What belongs to an installed package counts by its name and the
+package's release.
+"""
+
+import contextlib
+import dataclasses
+import dis
+import functools
+import hashlib
+import importlib
+import importlib.metadata
+import sys
+import sysconfig
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import torch
+
+# What a class statement writes beside the reader's code: places, not behaviour.
+_NOT_CODE = {"__module__", "__doc__", "__dict__", "__weakref__", "__qualname__"}
+# Python's own folders, and what folders of packages are called wherever else they may be.
+_STDLIB = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")]
+_PACKAGES = {"site-packages", "dist-packages"}
+
+
+def fingerprint(value: Any) -> str:
+    """A hexadecimal digest; equal digests mean that the same would be computed.
+
+    Numbers, texts, arrays, containers, functions, classes and objects of classes are followed all
+    the way down. An object of an installed package counts by what pickling it gives, and functions
+    inside it by their names; one that cannot be pickled counts by its type.
+    ``coslr`` is like an installed package here.
+
+    Example:
+        >>> fingerprint(["relu", 32]) == fingerprint(["relu", 32])
+        True
+        >>> fingerprint(["relu", 32]) == fingerprint(["relu", 32.0])
+        False
+    """
+    walk = _Walk()
+    walk.add(value)
+    return walk.digest.hexdigest()
+
+
+class _Walk:
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256()
+        # What has been met, kept alive so that no id is given twice.
+        self.met: dict[int, tuple[int, Any]] = {}
+        self.looked_up: set[tuple[int, str]] = set()  # names, in modules of the reader's
+
+    def write(self, *parts: Any) -> None:
+        for part in parts:
+            text = repr(part).encode()
+            self.digest.update(b"%d:%s" % (len(text), text))
+
+    def add(self, value: Any) -> None:
+        if value is None or isinstance(value, bool | int | str | bytes | complex | type(...)):
+            self.write(type(value).__name__, value)
+        elif isinstance(value, float):
+            self.write("float", float(value))
+        elif isinstance(value, np.ndarray):
+            self.write("array", joblib.hash(value))
+        elif isinstance(value, set | frozenset):
+            self.write("set", sorted(fingerprint(one) for one in value))
+        elif id(value) in self.met:
+            self.write("again", self.met[id(value)][0])
+        else:
+            # Tuples and the like may be one object or two equal ones: the digest is the same.
+            if not isinstance(value, tuple | torch.Tensor):
+                self.met[id(value)] = len(self.met), value
+            self.add_object(value)
+
+    def add_object(self, value: Any) -> None:
+        if isinstance(value, list | tuple):
+            self.write(type(value).__name__, len(value))
+            for one in value:
+                self.add(one)
+        elif isinstance(value, dict):
+            self.add(list(value.items()))
+        elif isinstance(value, torch.Tensor):
+            self.write("tensor", value.dtype, joblib.hash(value.detach().cpu().numpy()))
+        elif isinstance(value, functools.partial):
+            self.add(["partial", value.func, value.args, value.keywords])
+        elif isinstance(value, types.MethodType):
+            self.add(["method", value.__self__, value.__func__])
+        elif isinstance(value, functools._lru_cache_wrapper):
+            self.add(["cached", value.__wrapped__])
+        elif isinstance(value, property):
+            self.add(["property", value.fget, value.fset, value.fdel])
+        elif isinstance(value, functools.cached_property):
+            self.add(["cached", value.func])
+        elif isinstance(value, staticmethod | classmethod):
+            self.add([type(value).__name__, value.__func__])
+        elif isinstance(value, types.ModuleType):
+            self.write("module", value.__name__, _release(value.__name__))
+        elif isinstance(value, type | types.FunctionType | types.BuiltinFunctionType):
+            self.write("named", value.__qualname__)
+            if _installed(value.__module__) or isinstance(value, types.BuiltinFunctionType):
+                self.write(value.__module__, value.__module__ and _release(value.__module__))
+                self.add_cells(value)  # what a decorator has wrapped may be the reader's
+            elif isinstance(value, type):
+                self.add_class(value)
+            else:
+                self.add_function(value)
+        elif dataclasses.is_dataclass(value):
+            # The fields alone: what an object has cached beside them is none of its value.
+            self.add(type(value))
+            for field in dataclasses.fields(value):
+                self.write(field.name)
+                self.add(getattr(value, field.name))
+        elif hasattr(value, "__dict__") and not _installed(type(value).__module__):
+            self.add([type(value), vars(value)])
+        else:
+            self.add(type(value))
+            try:
+                self.write(joblib.hash(value))
+            except Exception:  # whatever a foreign object raises when it is pickled
+                self.write("by its type")
+
+    def add_class(self, value: type) -> None:
+        for base in value.__bases__:
+            self.add(base)
+        for name, attribute in sorted(vars(value).items()):
+            code = callable(attribute) or isinstance(attribute, classmethod)
+            special = name.startswith("__") and not code
+            place = isinstance(attribute, types.GetSetDescriptorType | types.MemberDescriptorType)
+            if not (name in _NOT_CODE or name.startswith("_abc_") or special or place):
+                self.write(name)
+                self.add(attribute)
+
+    def add_function(self, value: Any) -> None:
+        self.add([value.__defaults__, value.__kwdefaults__])
+        names = self.add_code(value.__code__)
+        self.add_cells(value)
+        self.add_used(names, value.__globals__)
+        for module in _imports(value.__code__):
+            self.add_used([module.__name__, *names], {module.__name__: module})
+
+    def add_cells(self, value: Any) -> None:
+        for cell in getattr(value, "__closure__", None) or ():
+            try:
+                self.add(cell.cell_contents)
+            except ValueError:  # not filled yet
+                self.write("empty")
+
+    def add_code(self, code: types.CodeType) -> list[str]:
+        """The code without its place in a file; the global names and attributes that it uses."""
+        self.write(code.co_code, code.co_names, code.co_varnames, code.co_freevars, code.co_flags)
+        self.write(code.co_argcount, code.co_kwonlyargcount, len(code.co_consts))
+        names = list(code.co_names)
+        for constant in code.co_consts:
+            if isinstance(constant, types.CodeType):
+                names += self.add_code(constant)
+            else:
+                self.add(constant)
+        return names
+
+    def add_used(self, names: list[str], namespace: dict[str, Any]) -> None:
+        for name in dict.fromkeys(names):
+            if name.startswith("__") or name not in namespace:
+                continue
+            used = namespace[name]
+            self.write(name)
+            self.add(used)
+            # Of the reader's own module, `helpers.block`, the attributes that the code may mean.
+            if isinstance(used, types.ModuleType) and not _installed(used.__name__):
+                new = [one for one in names if (id(used), one) not in self.looked_up]
+                self.looked_up.update((id(used), one) for one in new)
+                self.add_used(new, vars(used))
+
+
+def _imports(code: types.CodeType) -> Iterator[types.ModuleType]:
+    """What a function imports by itself, when it runs."""
+    for step in dis.get_instructions(code):
+        if step.opname == "IMPORT_NAME":
+            with contextlib.suppress(Exception):  # if it is not there, the trial will say so
+                yield importlib.import_module(step.argval)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _imports(constant)
+
+
+@functools.lru_cache
+def _installed(module: str | None) -> bool:
+    if module == "__main__":
+        return False
+    if module is None or module.partition(".")[0] == "coslr":
+        return True
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file is None:  # a folder without __init__.py has a path alone
+        file = next(iter(getattr(sys.modules.get(module), "__path__", [])), None)
+    if file is None or _PACKAGES.intersection(Path(file).parts):
+        return True
+    return any(Path(file).resolve().is_relative_to(folder) for folder in _STDLIB)
+
+
+@functools.lru_cache
+def _release(module: str) -> str:
+    try:
+        return importlib.metadata.version(module.partition(".")[0])
+    except importlib.metadata.PackageNotFoundError:
+        return ""

@@ -1,0 +1,127 @@
+import itertools
+
+import numpy as np
+import torch
+
+from coslr import Cosine, CosineWarmRestarts
+from coslr.course.checks import lesson_05
+from tests.course.checks.harness import Checkers
+
+Restarts = CosineWarmRestarts
+
+
+def doubling(T_0, eta_max=0.1, T_mult=2, **settings):
+    return Restarts(T_0, eta_max, T_mult=T_mult, **settings)
+
+
+def starts(T_0, T_mult, cycles):
+    return [T_0 * sum(T_mult**j for j in range(i)) for i in range(1, cycles)]
+
+
+def accumulated(T_0, T_mult, cycles):
+    return list(itertools.accumulate(T_0 * T_mult**i for i in range(cycles - 1)))
+
+
+def lengths(T_0, T_mult, cycles):
+    return [T_0 * T_mult**i for i in range(cycles)]
+
+
+def closed(T_0, T_mult, cycles):
+    if T_mult == 1:
+        return [T_0 * i for i in range(1, cycles)]
+    return [T_0 * (T_mult**i - 1) // (T_mult - 1) for i in range(1, cycles)]
+
+
+def geometric(logs):
+    mean = np.exp(logs.mean(axis=0))
+    return mean / mean.sum(axis=1, keepdims=True)
+
+
+def torch_ensemble(logs):
+    return torch.as_tensor(logs).exp().mean(dim=0)
+
+
+RIGHT = {
+    lesson_05.whole_cycles: [
+        doubling(312),
+        doubling(312, cycles=4),
+        doubling(312.0, cycles=5),
+        doubling(60 * 78 / 15),
+    ],
+    lesson_05.restarts: [
+        starts,
+        accumulated,
+        closed,
+        lambda *a: np.cumsum(lengths(*a))[:-1],
+        lambda T_0, T_mult, cycles: Restarts(T_0, 0.1, T_mult=T_mult, cycles=cycles).boundaries,
+    ],
+    lesson_05.ensemble: [
+        lambda logs: np.exp(logs).mean(axis=0),
+        lambda logs: np.exp(logs).sum(0) / len(logs),
+        lambda logs: (np.exp(logs).mean(axis=0)).tolist(),
+        torch_ensemble,
+    ],
+}
+
+# Checker, a usual mistake, and a part of the hint that names this mistake and no other.
+IMPOSTORS = [
+    (lesson_05.whole_cycles, doubling(4), "is in epochs"),
+    (lesson_05.whole_cycles, doubling(4, cycles=4), "is in epochs"),
+    (lesson_05.whole_cycles, doubling(1170), "quarter of the run"),
+    (lesson_05.whole_cycles, doubling(1170, T_mult=1), "T_mult=1:"),
+    (lesson_05.whole_cycles, doubling(312, T_mult=3), "T_mult=3:"),
+    (lesson_05.whole_cycles, doubling(292.5), "one too many"),
+    (lesson_05.whole_cycles, doubling(585), "last cycle alone"),
+    (lesson_05.whole_cycles, doubling(668.571), "three cycles"),
+    (lesson_05.whole_cycles, doubling(151), "five cycles"),
+    (lesson_05.whole_cycles, doubling(4680 / 31), "five cycles"),
+    (lesson_05.whole_cycles, doubling(4680 * 15), "the product"),
+    (lesson_05.whole_cycles, doubling(60), "less than one epoch"),
+    (lesson_05.whole_cycles, doubling(312, eta_max=0.2), "eta_max is 0.2"),
+    (lesson_05.whole_cycles, doubling(312, eta_min=0.01), "eta_min is 0.01"),
+    (lesson_05.whole_cycles, doubling(312, decay=0.5), "decay is 0.5"),
+    (lesson_05.whole_cycles, doubling(312, cycles=2), "cycles=2"),
+    (lesson_05.whole_cycles, doubling(311), "end at update 4665"),
+    (lesson_05.whole_cycles, Cosine(4680, 0.1), "must be a CosineWarmRestarts"),
+    (lesson_05.restarts, lengths, "lengths of cycles"),
+    (lesson_05.restarts, lambda *a: lengths(*a)[:-1], "lengths of cycles"),
+    (lesson_05.restarts, lambda *a: lengths(*a)[1:], "lengths of cycles"),
+    (lesson_05.restarts, lambda *a: np.cumsum(lengths(*a)), "150 is the end of the last"),
+    (lesson_05.restarts, lambda *a: [0, *starts(*a)], "0 is the start, and no restart"),
+    (lesson_05.restarts, lambda *a: np.cumsum([0, *lengths(*a)]), "neither is a restart"),
+    (lesson_05.restarts, lambda *a: [b - 1 for b in starts(*a)], "last updates of the old"),
+    (lesson_05.restarts, lambda *a: [b + 1 for b in starts(*a)], "second updates"),
+    (lesson_05.restarts, lambda T, m, n: [T * i for i in range(1, n)], "all cycles have"),
+    (lesson_05.restarts, lambda *a: starts(*a)[:-1], "it gives 2 updates"),
+    (lesson_05.restarts, lambda T, m, n: [T, 3 * T, 6 * T][: n - 1], "60 for restart 3"),
+    (lesson_05.restarts, lambda T, m, n: closed(T, m + (m == 1), n), "For T_0=7, T_mult=1"),
+    (
+        lesson_05.restarts,
+        lambda T, m, n: [T * (m**i - 1) // (m - 1) for i in range(1, n)],
+        "ZeroDivisionError",
+    ),
+    (lesson_05.restarts, [10, 30, 70], "must be a function"),
+    (lesson_05.ensemble, lambda logs: np.exp(logs.mean(axis=0)), "take the exponential first"),
+    (lesson_05.ensemble, lambda logs: logs.mean(axis=0), "take the exponential first"),
+    (lesson_05.ensemble, geometric, "veto"),
+    (lesson_05.ensemble, lambda logs: np.log(np.exp(logs).mean(axis=0)), "leave the last log"),
+    (lesson_05.ensemble, lambda logs: np.exp(logs).sum(axis=0), "adds up to 3"),
+    (lesson_05.ensemble, lambda logs: np.eye(4)[logs.argmax(2)].mean(0), "counts votes"),
+    (lesson_05.ensemble, lambda logs: np.exp(logs).mean(0).argmax(1), "the class alone"),
+    (lesson_05.ensemble, lambda logs: np.eye(4)[np.exp(logs).mean(0).argmax(1)], "winner alone"),
+    (lesson_05.ensemble, lambda logs: np.exp(logs)[-1], "last network alone"),
+    (lesson_05.ensemble, lambda logs: np.exp(logs[0]), "first network alone"),
+    (lesson_05.ensemble, lambda logs: np.exp(logs).mean(axis=1), "over the images"),
+    (lesson_05.ensemble, lambda logs: np.exp(logs).mean(axis=-1), "over the classes"),
+    (lesson_05.ensemble, lambda logs: np.exp(logs).max(axis=0), "the largest probability"),
+    (lesson_05.ensemble, lambda logs: np.median(np.exp(logs), axis=0), "the median"),
+    (lesson_05.ensemble, np.exp, "their mean is missing"),
+    (lesson_05.ensemble, lambda logs: logs.ravel(), "the shape (60,)"),
+    (lesson_05.ensemble, lambda logs: np.exp(logs).mean(0) ** 2, "For the first image"),
+    (lesson_05.ensemble, np.ones((5, 4)), "must be a function"),
+]
+
+
+class TestCheckers(Checkers):
+    module, right, impostors = lesson_05, RIGHT, IMPOSTORS
+    functions = [lesson_05.restarts, lesson_05.ensemble]

@@ -1,0 +1,93 @@
+import inspect
+
+import numpy as np
+import pytest
+
+from coslr.course import museum
+from coslr.course.museum import EXHIBITS
+from coslr.pytorch import AuditError
+
+exhibits = pytest.mark.parametrize("exhibit", EXHIBITS.values(), ids=lambda e: e.broken.__name__)
+
+# The first wrong update, where the bug says it must be.
+FIRST_WRONG = {
+    "boundaries_in_images": 40,  # the first boundary that should have been reached
+    "ticks_per_process": 1,
+    "length_in_epochs": 1,
+    "set_after_the_epoch": 0,
+    "scheduler_first": 7,  # one before the first drop
+    "used_up_by_the_plot": 0,
+    "clock_runs_in_warmup": 20,  # where the warm-up ends
+    "warmup_from_zero": 0,
+    "restart_from_where_it_stands": 40,  # the first restart
+    "restart_by_logarithm": 121,  # 1 + 3 + 9 + 27 + 81
+    "one_state_of_two": 50,  # the break
+    "shorter_than_the_run": 1,
+}
+
+
+@exhibits
+def test_the_audit_stops_the_broken_loop_at_its_first_wrong_update(exhibit):
+    assert exhibit.first_wrong() == FIRST_WRONG[exhibit.broken.__name__]
+    rates = exhibit.rates()
+    right = [exhibit.meant(t) for t in range(len(rates))]
+    differ = ~np.isclose(rates, right, rtol=1e-9, atol=1e-15)
+    assert np.argmax(differ) == exhibit.first_wrong()
+
+
+@exhibits
+def test_the_audit_is_silent_on_the_repaired_loop(exhibit):
+    assert exhibit.finding(exhibit.fixed) == ""
+    assert len(exhibit.fixed()) == len(exhibit.rates())
+
+
+@exhibits
+def test_the_fix_is_short_and_the_loops_differ_in_nothing_else(exhibit):
+    fix = exhibit.fix().splitlines()
+    assert 1 <= len(fix) <= 8
+    broken, fixed = (
+        inspect.getsource(loop).splitlines()[1:] for loop in (exhibit.broken, exhibit.fixed)
+    )
+    kept = [line for line in broken if f"-{line}" not in fix]
+    assert kept == [line for line in fixed if f"+{line}" not in fix]
+
+
+@exhibits
+def test_a_loop_is_short_and_names_its_source(exhibit):
+    assert len(exhibit.code().splitlines()) <= 20
+    assert exhibit.source == inspect.getdoc(exhibit.fixed)
+    assert any(year in exhibit.source for year in map(str, range(2019, 2027)))
+    assert "#" in exhibit.source or "Dive into Deep Learning" in exhibit.source
+
+
+@exhibits
+def test_the_page_has_all_of_it_and_is_folded(exhibit):
+    page = exhibit.page(7)
+    assert page.startswith("<details><summary>Exhibit 7")
+    assert page.endswith("</details>")
+    for part in (exhibit.story, exhibit.source, exhibit.code(), exhibit.finding(), exhibit.fix()):
+        assert part in page
+    assert "the audit is silent" in page
+
+
+def test_only_the_wrong_order_makes_python_warn():
+    warned = {e.broken.__name__ for e in EXHIBITS.values() if e.warning()}
+    assert warned == {"scheduler_first"}
+
+
+def test_every_exhibit_has_a_letter_of_its_own():
+    assert sorted(e.letter for e in EXHIBITS.values()) == list("abcdefghijkl")
+    assert list(EXHIBITS) == list(range(1, 13))
+    assert len({e.look for e in EXHIBITS.values()}) == len({e.bug for e in EXHIBITS.values()}) == 12
+
+
+def test_the_scheduler_of_a_half_resumed_run_reports_the_right_rate():
+    exhibit = EXHIBITS[11]
+    rates = exhibit.rates()
+    assert rates[50] == 2 * exhibit.meant(50)
+    assert rates[-1] == 2 * exhibit.meant(99)
+
+
+def test_a_loop_can_be_audited_against_another_schedule_too():
+    with pytest.raises(AuditError, match="update 0"):
+        museum.both_states(EXHIBITS[4].meant)

@@ -1,0 +1,242 @@
+import base64
+import io
+import re
+
+import ipywidgets
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.image import imread
+
+from coslr import Constant, Cosine
+from coslr.course.plotting import (
+    COLORS,
+    DASHES,
+    axes,
+    curves,
+    legend,
+    pictures,
+    recorded,
+    show,
+    sliders,
+)
+
+ALT = "A cosine from 0.1 to 0 in 50 updates."
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What `show` puts on the page, as HTML."""
+    pages = []
+    monkeypatch.setattr("coslr.course.plotting.display", lambda it: pages.append(it._repr_html_()))
+    return pages
+
+
+@pytest.fixture
+def ax():
+    return curves(axes("update", "learning rate"), {"cosine": Cosine(50, 0.1)}, 50)
+
+
+def png(page):
+    data = re.search(r'src="data:image/png;base64,([^"]+)"', page).group(1)
+    return imread(io.BytesIO(base64.b64decode(data, validate=True)), format="png")
+
+
+# ---------------------------------------------------------------------------------- styles
+
+
+def look(line):
+    # The dashes as they are drawn: a name such as "--" says nothing of two that look the same.
+    return to_hex(line.get_color()), str(line._unscaled_dash_pattern)
+
+
+def test_any_two_of_seven_curves_differ_in_colour_and_in_dashes():
+    names = [f"schedule {i}" for i in range(len(COLORS))]
+    ax = curves(axes("update", "rate"), {name: Constant(0.1) for name in names}, 10)
+    colors, dashes = zip(*map(look, ax.lines), strict=True)
+    assert len(set(colors)) == len(set(dashes)) == len(COLORS) == len(DASHES)
+
+
+def test_lines_added_by_any_way_go_on_in_the_next_style(ax):
+    ax.plot([0, 50], [0.1, 0])
+    ax.axhline(0.05, color="gray", linestyle="-")  # brings its own style and uses none up
+    curves(ax, {"constant": Constant(0.05)}, 50)
+    assert [to_hex(ax.lines[i].get_color()).upper() for i in (0, 1, 3)] == COLORS[:3]
+    assert len({look(ax.lines[i])[1] for i in (0, 1, 3)}) == 3
+    assert {ax.lines[i].get_linewidth() for i in (0, 1, 3)} == {2}
+
+
+def test_curves_draws_the_schedule_from_0_to_the_end_with_a_legend(ax):
+    t, rate = ax.lines[0].get_data()
+    np.testing.assert_array_equal(rate, Cosine(50, 0.1)(t))
+    assert (t[0], t[-1]) == (0, 50)
+    assert ax.get_ylim()[0] == 0
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["cosine"]
+
+
+def test_the_legend_has_no_frame_and_stands_beside_the_lines_or_where_it_is_told(ax):
+    beside = ax.get_legend()
+    assert not beside.get_frame_on()
+    ax.figure.canvas.draw()
+    assert beside.get_window_extent().x0 >= ax.get_window_extent().x1
+    assert not legend(ax, loc="upper right").get_legend().get_frame_on()
+    ax.figure.canvas.draw()
+    assert ax.get_legend().get_window_extent().x1 <= ax.get_window_extent().x1
+
+
+def test_panels_share_the_y_axis_and_each_names_its_x():
+    left, right = axes("epoch", "accuracy (%)", "Two panels", columns=2)
+    left.set_ylim(80, 90)
+    assert right.get_ylim() == (80, 90)
+    assert left.get_xlabel() == right.get_xlabel() == "epoch"
+    assert left.get_ylabel() == "accuracy (%)"
+    assert left.figure.get_suptitle() == "Two panels"
+
+
+@pytest.mark.parametrize(("x", "y", "name"), [("", "rate", "x"), ("update", "  ", "y")])
+def test_axes_without_a_name_are_refused(x, y, name):
+    with pytest.raises(ValueError, match=f"^{name}='.*must say what the axis shows"):
+        axes(x, y)
+
+
+# ------------------------------------------------------------------------------ on the page
+
+
+def test_a_figure_is_on_the_page_as_a_picture_with_its_alt_text(ax, shown):
+    show(ax, ALT)
+    (page,) = shown
+    assert f'alt="{ALT}"' in page
+    picture = png(page)
+    height, width, _ = picture.shape
+    assert (width, height) == (8 * 144, round(3.6 * 144))
+    assert len(np.unique(picture.reshape(-1, picture.shape[2]), axis=0)) > 10  # and not blank
+
+
+@pytest.mark.parametrize("what", ["figure", "axes", "array of axes"])
+def test_show_takes_a_figure_or_axes(what, shown):
+    panels = axes("update", "rate", columns=2)
+    show({"figure": panels[0].figure, "axes": panels[0], "array of axes": panels}[what], ALT)
+    assert png(shown[0]).ndim == 3
+
+
+@pytest.mark.parametrize("alt", ["", "   ", "A figure.", " " * 30])
+def test_no_figure_is_shown_without_a_description(ax, shown, alt):
+    with pytest.raises(ValueError, match=r"^alt=.*must say what the figure shows"):
+        show(ax, alt)
+    assert shown == []
+
+
+def test_the_alt_text_cannot_break_out_of_its_attribute(ax, shown):
+    show(ax, 'The rate "falls" <fast> & then\n   slowly: eta_max > eta_min.')
+    expected = "The rate &quot;falls&quot; &lt;fast&gt; &amp; then slowly: eta_max &gt; eta_min."
+    assert f'<img alt="{expected}" ' in shown[0]
+
+
+def test_pictures_are_a_row_of_titled_images():
+    images = np.random.default_rng(0).normal(size=(3, 1, 14, 14))
+    figure = pictures(images, ["shirt", "bag", "boot"])
+    assert [ax.get_title() for ax in figure.axes] == ["shirt", "bag", "boot"]
+    for ax, image in zip(figure.axes, images, strict=True):
+        np.testing.assert_array_equal(ax.images[0].get_array(), image[0])
+    with pytest.raises(ValueError, match="shorter"):
+        pictures(images, ["shirt", "bag"])
+
+
+# --------------------------------------------------------------------------------- sliders
+
+
+def draw(T_max, eta_max=0.1):
+    ax = curves(axes("update", "learning rate"), {"cosine": Cosine(T_max, eta_max)}, 100)
+    return ax, f"A cosine from {eta_max} to 0 in {T_max} updates."
+
+
+def test_a_slider_redraws_the_figure_and_its_alt_text():
+    box = sliders(
+        draw,
+        T_max=ipywidgets.IntSlider(50, 1, 100),
+        eta_max=ipywidgets.FloatSlider(0.1, min=0.01, max=1, step=0.01),
+    )
+    *controls, picture = box.children
+    assert [control.description for control in controls] == ["T_max", "eta_max"]
+    assert "from 0.1 to 0 in 50" in picture.value
+    first = png(picture.value)
+    controls[0].value = 80
+    assert "from 0.1 to 0 in 80" in picture.value
+    second = png(picture.value)
+    controls[1].value = 0.5
+    assert "from 0.5 to 0 in 80" in picture.value
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(second, png(picture.value))
+
+
+def test_an_error_at_an_end_is_raised_at_once():
+    for start in (0, 50):
+        with pytest.raises(ValueError, match="T_max=0"):
+            sliders(draw, T_max=ipywidgets.IntSlider(start, 0, 100))
+
+
+def test_an_error_of_draw_is_raised_where_a_slider_is_set():
+    def fails_between(n):
+        assert n != 7, "not at 7"
+        return axes("x", "y"), "Empty axes with no lines in them."
+
+    box = sliders(fails_between, n=ipywidgets.IntSlider(50, 0, 100))
+    with pytest.raises(AssertionError, match="not at 7"):
+        box.children[0].value = 7
+
+
+def test_both_ends_of_every_kind_of_control_are_tried():
+    seen = []
+
+    def note(**settings):
+        seen.append(settings)
+        return axes("x", "y"), "Empty axes with no lines in them."
+
+    sliders(
+        note,
+        n=ipywidgets.IntSlider(5, 1, 9),
+        rate=ipywidgets.FloatLogSlider(0.1, base=10, min=-3, max=0),
+        shape=ipywidgets.Dropdown(options=["cosine", "linear"]),
+        named=ipywidgets.Dropdown(options=[("one", 1), ("two", 2)]),
+        chosen=ipywidgets.SelectionSlider(options=[3, 4, 5]),
+        span=ipywidgets.IntRangeSlider(value=(2, 3), min=0, max=9),
+        on=ipywidgets.Checkbox(),
+    )
+    for name, ends in {
+        "n": (1, 9), "rate": (0.001, 1), "shape": ("cosine", "linear"), "named": (1, 2),
+        "chosen": (3, 5),
+    }.items():  # fmt: skip
+        tried = [settings[name] for settings in seen]
+        assert all(any(value == pytest.approx(end) for value in tried) for end in ends), name
+    assert {(0, 0), (9, 9)} <= {settings["span"] for settings in seen}
+
+
+def test_a_slider_figure_needs_a_description_too():
+    with pytest.raises(ValueError, match=r"^alt="):
+        sliders(lambda n: (axes("x", "y"), "short"), n=ipywidgets.IntSlider())
+
+
+def test_a_recorded_trace_over_its_schedule():
+    epochs, per_epoch, first = Cosine(5, 0.1), 20, 40
+    rates = [epochs(k / per_epoch) for k in range(first, 100)]
+    units = {"steps_per_unit": per_epoch, "first_update": first}
+    ax = recorded(axes("update", "learning rate"), rates, epochs, **units)
+    schedule, found = ax.lines  # no mark
+    assert found.get_xdata().tolist() == list(range(first, 100))
+    assert found.get_ydata().tolist() == schedule.get_ydata().tolist() == rates
+    rates[33], rates[50] = rates[33] * (1 + 1e-8), float("nan")
+    ax = recorded(axes("update", "learning rate"), rates, epochs, **units)
+    mark = ax.lines[-1]
+    assert mark.get_label().startswith("update 73: ")
+    assert mark.get_xdata() == [73]
+    assert mark.get_ydata() == [rates[33]]
+    ax = axes("update", "learning rate")
+    mark = recorded(ax, rates, epochs, tolerance=1e-6, **units).lines[-1]
+    assert mark.get_label().startswith("update 90: nan, not ")
+
+
+def test_a_recorded_trace_over_a_list_of_rates():
+    """The audit calls a rule with whole numbers, so that one may look them up."""
+    rates = [0.1, 0.05, 0.01]
+    ax = recorded(axes("update", "learning rate"), rates, lambda k: rates[k])
+    assert len(ax.lines) == 2

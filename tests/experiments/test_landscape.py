@@ -1,0 +1,118 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from coslr import Cosine
+from coslr.experiments.data import fashion_mnist
+from coslr.experiments.landscape import along_line, barrier
+from coslr.experiments.models import SmallCNN
+from coslr.experiments.training import evaluate, fit
+
+
+@pytest.fixture(scope="module")
+def data():
+    return fashion_mnist(size=14).subset(1000, 200)
+
+
+@pytest.fixture(scope="module")
+def trained(data):
+    models = [SmallCNN(size=14, seed=seed) for seed in (0, 1)]
+    for seed, model in enumerate(models):
+        fit(model, data, Cosine(50, 0.1), epochs=7, seed=seed, progress=False)
+    return models
+
+
+def arrays(model):
+    return {name: value.numpy().copy() for name, value in model.state_dict().items()}
+
+
+def test_the_ends_are_the_two_networks(data, trained):
+    line = along_line(*map(arrays, trained), data, points=3)
+    for row, model in zip((0, 2), trained, strict=True):
+        accuracy, loss = evaluate(model, data.x_test, data.y_test)
+        # Its own statistics are averages over its last batches, and those of the line are new.
+        assert line["accuracy"][row] == pytest.approx(accuracy, abs=0.05)
+        assert line["loss"][row] == pytest.approx(loss, abs=0.15)
+
+
+def test_between_two_initialisations_there_is_a_barrier_and_from_one_to_itself_there_is_none(
+    data, trained
+):
+    first, second = map(arrays, trained)
+    assert barrier(along_line(first, second, data, points=5)) > 0.1
+    same = along_line(first, first, data, points=3)
+    assert barrier(same) == pytest.approx(0, abs=1e-6)
+    assert same["loss"].nunique() == 1
+
+
+def test_backwards_it_is_the_same_line(data, trained):
+    first, second = map(arrays, trained)
+    there = along_line(first, second, data, points=5)
+    back = along_line(second, first, data, points=5)
+    np.testing.assert_allclose(there["loss"], back["loss"][::-1], rtol=1e-4)
+    assert barrier(there) == pytest.approx(barrier(back), rel=1e-3)
+
+
+def test_neither_the_weights_nor_the_random_state_are_touched(data, trained):
+    ends = [model.state_dict() for model in trained]
+    before = [arrays(model) for model in trained]
+    state = torch.get_rng_state()
+    along_line(*ends, data, points=2)
+    assert torch.equal(torch.get_rng_state(), state)
+    for model, kept in zip(trained, before, strict=True):
+        for name, value in model.state_dict().items():
+            np.testing.assert_array_equal(value.numpy(), kept[name])
+
+
+def test_a_scale_that_batch_normalisation_undoes_changes_nothing(data, trained):
+    """Statistics are those of the point: with those of the end, this line would not be flat."""
+    first = arrays(trained[0])
+    second = first | {"layers.0.weight": 2 * first["layers.0.weight"]}
+    line = along_line(first, second, data, points=3)
+    np.testing.assert_allclose(line["loss"], line["loss"][0], rtol=1e-3)
+
+
+def test_batch_normalisation_of_every_kind_sees_each_point_anew(data):
+    class Flat(nn.Sequential):
+        def __init__(self, size=14, seed=0):
+            super().__init__(nn.Flatten(), nn.Linear(size**2, 10), nn.BatchNorm1d(10))
+
+    first, second = (arrays(Flat()) for _ in range(2))
+    line = along_line(first, second, data, points=3, model=Flat)
+    other = first | {"2.running_mean": 100 * np.arange(10, dtype="float32")}
+    pd.testing.assert_frame_equal(along_line(other, second, data, points=3, model=Flat), line)
+
+
+def test_dropout_stays_off_while_statistics_are_collected(data):
+    class Dropping(SmallCNN):
+        def forward(self, x):
+            return super().forward(nn.functional.dropout(x, 0.9, self.training))
+
+    ends = [arrays(SmallCNN(size=14, seed=seed)) for seed in (0, 1)]
+    with_it = along_line(*ends, data, points=3, model=Dropping)
+    pd.testing.assert_frame_equal(with_it, along_line(*ends, data, points=3))
+
+
+@pytest.mark.parametrize("points", [1, 0, 2.5, True, "9"])
+def test_a_wrong_number_of_points_is_an_error(data, points):
+    end = arrays(SmallCNN(size=14))
+    with pytest.raises(ValueError, match="points="):
+        along_line(end, end, data, points=points)
+
+
+def test_weights_that_do_not_match_are_an_error(data):
+    end = arrays(SmallCNN(size=14))
+    other = {name: value for name, value in end.items() if "bias" not in name}
+    with pytest.raises(ValueError, match="same names and shapes"):
+        along_line(end, other, data)
+
+
+def test_the_barrier_is_measured_from_the_line_between_the_ends():
+    def of(*loss):
+        return barrier(pd.DataFrame({"share": np.linspace(0, 1, len(loss)), "loss": loss}))
+
+    assert of(0.4, 0.5, 0.6) == pytest.approx(0)
+    assert of(0.4, 0.3, 0.6) == 0
+    assert of(0.5, 0.7, 1.5, 0.5, 0.5) == pytest.approx(1)

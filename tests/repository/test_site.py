@@ -1,0 +1,154 @@
+"""The built site: read without JavaScript, nothing fetched from elsewhere, every link leads on."""
+
+import re
+import subprocess
+import sys
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+pytest.importorskip("myst_nb")
+pytest.importorskip("furo")
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted(path.stem for path in ROOT.glob("notebooks/*.ipynb"))
+each = pytest.mark.parametrize("name", NOTEBOOKS)
+
+
+class Page(HTMLParser):
+    """A page's links, what it fetches, the names in it to link to, and its text without code."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.links, self.fetched, self.ids, self.text = [], [], set(), []
+        self.tags, self.silent = [], 0
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.tags.append((tag, attributes))
+        self.ids |= {attributes.get("id"), attributes.get("name")} - {None}
+        self.silent += tag in ("pre", "code", "script", "style")
+        if tag == "a" and "href" in attributes:
+            self.links.append(attributes["href"])
+        elif tag == "link" and attributes.get("rel") in ("stylesheet", "icon", "preload"):
+            self.fetched.append(attributes["href"])
+        elif "src" in attributes:
+            self.fetched.append(attributes["src"])
+
+    def handle_endtag(self, tag):
+        self.silent -= tag in ("pre", "code", "script", "style")
+
+    def handle_data(self, data):
+        if not self.silent:
+            self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    target = tmp_path_factory.mktemp("site")
+    result = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", ROOT / "docs", target],
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    return target
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    return {path: Page(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
+
+
+def away(page):
+    """What the page would fetch from elsewhere, its styles included."""
+    styles = " ".join(attributes.get("style") or "" for _, attributes in page.tags)
+    fetched = [*page.fetched, *re.findall(r"url\(['\"]?([^)'\"]+)", styles)]
+    return [x[:80] for x in fetched if urlsplit(x).scheme not in ("", "data") or x[:2] == "//"]
+
+
+def test_nothing_is_fetched_from_elsewhere(site, pages):
+    assert not {path.name: found for path, page in pages.items() if (found := away(page))}
+    for style in site.rglob("*.css"):
+        text = re.sub(r"/\*.*?\*/", "", style.read_text(encoding="utf-8"), flags=re.DOTALL)
+        assert not re.findall(r"(?:url\(|@import) *['\"]?(?:https?:)?//[^)]*", text), style
+
+
+def dead(path, page, pages):
+    for link in page.links:
+        parts = urlsplit(link)
+        if parts.scheme:
+            continue
+        target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+        ids = pages[target].ids if target in pages else set()
+        if not target.is_file() or (parts.fragment and unquote(parts.fragment) not in ids):
+            yield link
+
+
+def test_links_lead_to_pages_of_the_site(pages):
+    assert not {p.name: links for p, page in pages.items() if (links := [*dead(p, page, pages)])}
+
+
+def test_the_first_page_leads_to_every_notebook_and_to_the_reference(site, pages):
+    links = set(pages[site / "index.html"].links)
+    assert {f"notebooks/{name}.html" for name in NOTEBOOKS} | {"api/coslr.pytorch.html"} <= links
+
+
+@each
+def test_a_notebook_can_be_opened_elsewhere(site, pages, name):
+    links = [unquote(link) for link in pages[site / f"notebooks/{name}.html"].links]
+    for end in ("?urlpath=lab/tree", "colab.research.google.com/github/OWNER/REPOSITORY/blob/HEAD"):
+        assert [x for x in links if f"{end}/notebooks/{name}.ipynb" in x], end
+    download = site / f"_sources/notebooks/{name}.ipynb"
+    assert f"../{download.relative_to(site).as_posix()}" in links
+    assert download.read_bytes() == (ROOT / f"notebooks/{name}.ipynb").read_bytes()
+
+
+@each
+def test_a_notebook_is_read_without_scripts(site, pages, name):
+    page = pages[site / f"notebooks/{name}.html"]
+    committed = (ROOT / f"notebooks/{name}.ipynb").read_text(encoding="utf-8")
+    text = "".join(page.text)
+    tags = [tag for tag, _ in page.tags]
+    assert tags.count("details") >= committed.count("<summary>Solution</summary>")
+    assert not re.findall(r"\$[^$\n]*\\\w+[^$\n]*\$|\\\(|\\tfrac|\\eta", text)  # a formula in TeX
+    assert not re.findall(r"VBox\(|widget-view", unescape(text))
+    figures = [a for tag, a in page.tags if tag == "img" and a["src"].startswith("data:")]
+    assert len(figures) >= committed.count('<img alt=\\"')
+    assert all(len(figure["alt"]) >= 20 for figure in figures)
+
+
+def test_the_reference_has_the_public_names(site, pages):
+    import coslr
+
+    ids = pages[site / "api/coslr.schedules.html"].ids
+    assert {f"coslr.schedules.{name}" for name in coslr.__all__} <= ids
+    assert "coslr.pytorch.audit" in pages[site / "api/coslr.pytorch.html"].ids
+
+
+# --------------------------------------------------------------------- each check on a wrong page
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<script src="https://cdn.example/mathjax.js"></script>',
+        '<img src="//cdn.example/badge.svg">',
+        '<link rel="stylesheet" href="http://cdn.example/style.css">',
+        "<p style=\"background: url('https://cdn.example/a.png')\">",
+    ],
+)
+def test_a_fetch_is_seen(html):
+    assert away(Page(html))
+
+
+@pytest.mark.parametrize("link", ["nowhere.html", "here.html#nothing", "#nothing"])
+def test_a_dead_link_is_seen(tmp_path, link):
+    path = tmp_path / "here.html"
+    path.write_text("", encoding="utf-8")
+    page = Page(f'<h1 id="something"></h1><a href="{link}">there</a>')
+    assert [*dead(path, page, {path: page})] == [link]
