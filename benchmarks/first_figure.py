@@ -1,6 +1,6 @@
 """Seconds from `make lab` to the first figure on the screen, as a learner's browser shows it.
 
-The browser runs already, as it does for most people; JupyterLab is started anew each time.
+The browser is already running, as it is for most people. Each run starts JupyterLab again.
 
     .venv/bin/python -m benchmarks.first_figure
 """
@@ -21,7 +21,7 @@ RUNS = 5
 
 
 def start(folder: str) -> tuple[subprocess.Popen, str, str]:
-    """The server, its address and its token, once it has told them."""
+    """Start JupyterLab; return the process, its address and its token when it is ready."""
     names = ("JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "JUPYTER_CONFIG_DIR")
     own = {name: f"{folder}/{name}" for name in names}
     log = Path(folder, "log")
@@ -38,7 +38,7 @@ def start(folder: str) -> tuple[subprocess.Popen, str, str]:
 
 
 def measure(browser) -> dict[str, float]:
-    """Seconds until the server answers, and until the notebook's first figure is seen."""
+    """Seconds until the server is ready, and until the notebook's first figure is visible."""
     with tempfile.TemporaryDirectory() as folder:
         began, seconds = time.perf_counter(), {}
         server, address, token = start(folder)

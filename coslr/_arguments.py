@@ -19,7 +19,11 @@ LONGEST_REPR = 300  # an error that prints a whole array or model hides its own 
 
 
 def shown(value: object) -> str:
-    """The value as an error prints it; long ones are cut in the middle."""
+    """The value as an error prints it; a long one loses its middle.
+
+    >>> len(shown(list(range(1000))))
+    305
+    """
     text = repr(value)
     if len(text) <= LONGEST_REPR:
         return text
@@ -28,7 +32,7 @@ def shown(value: object) -> str:
 
 
 def require(condition: object, name: str, value: object, right: str) -> None:
-    """A ``ValueError`` unless the condition holds.
+    """Raise a ``ValueError`` unless the condition holds.
 
     >>> require(0.2 < 0.1, "eta_min", 0.2, "at most eta_max=0.1")
     Traceback (most recent call last):
@@ -40,7 +44,7 @@ def require(condition: object, name: str, value: object, right: str) -> None:
 
 
 def require_type(condition: object, name: str, value: object, right: str) -> None:
-    """A ``TypeError`` that also names the type, unless the condition holds.
+    """Raise a ``TypeError``, which also names the value's type, unless the condition holds.
 
     >>> require_type(callable(3), "schedule", 3, "a function of the update")
     Traceback (most recent call last):
@@ -51,11 +55,11 @@ def require_type(condition: object, name: str, value: object, right: str) -> Non
         raise TypeError(f"{name}={shown(value)}: must be {right}, not {type(value).__name__}")
 
 
-def number(name: str, value: object, right: str = "a number") -> Any:
+def number(name: str, value: object, right: str = "a number") -> float:
     """The value as a finite Python int or float; bools, strings and arrays are refused.
 
-    >>> number("eta_max", np.float32(0.5))
-    0.5
+    >>> number("eta_max", np.float32(0.5)), number("T_max", 50)
+    (0.5, 50)
     >>> number("eta_max", math.nan)
     Traceback (most recent call last):
     ...
@@ -65,16 +69,16 @@ def number(name: str, value: object, right: str = "a number") -> Any:
         value = value.item()
     is_real = isinstance(value, numbers.Real) and not isinstance(value, bool)
     require_type(is_real, name, value, right)
-    result: Any = value if isinstance(value, int) else float(value)  # type: ignore[arg-type]
     try:
+        result = value if isinstance(value, int) else float(value)  # type: ignore[arg-type]
         finite = math.isfinite(result)
-    except OverflowError:  # an int beyond every float
+    except OverflowError:  # an int or a fraction beyond every float
         finite = False
     require(finite, name, value, f"{right}, and finite")
     return result
 
 
-def positive(name: str, value: object, right: str = "a number above 0") -> Any:
+def positive(name: str, value: object, right: str = "a number above 0") -> float:
     """A finite number above 0.
 
     >>> positive("D", 0)
@@ -83,18 +87,18 @@ def positive(name: str, value: object, right: str = "a number above 0") -> Any:
     ValueError: D=0: must be a number above 0
     """
     result = number(name, value, right)
-    require(result > 0, name, value, right)
+    require(result > 0, name, result, right)
     return result
 
 
-def not_negative(name: str, value: object, right: str = "a number from 0") -> Any:
+def not_negative(name: str, value: object, right: str = "a number from 0") -> float:
     """A finite number from 0.
 
     >>> not_negative("eta", 0)
     0
     """
     result = number(name, value, right)
-    require(result >= 0, name, value, right)
+    require(result >= 0, name, result, right)
     return result
 
 
@@ -117,7 +121,7 @@ def whole(name: str, value: object, right: str = "", *, least: int = 1) -> int:
 
 
 def sequence(name: str, values: object, right: str) -> tuple[Any, ...]:
-    """The values as a tuple; a string is no sequence here.
+    """The values as a tuple; a string is no sequence here. The values themselves stay unchecked.
 
     >>> sequence("seeds", range(3), "a sequence of seeds")
     (0, 1, 2)
@@ -126,13 +130,13 @@ def sequence(name: str, values: object, right: str) -> tuple[Any, ...]:
     if isinstance(values, Iterable) and not isinstance(values, str | bytes):
         try:
             result = tuple(values)
-        except TypeError:  # np.array(3.0) has __iter__, which fails when it is called
+        except TypeError:  # np.array(3.0) has an __iter__ that fails
             result = None
     require_type(result is not None, name, values, right)
     return result or ()
 
 
-def increasing(name: str, values: object, right: str) -> tuple[Any, ...]:
+def increasing(name: str, values: object, right: str) -> tuple[float, ...]:
     """A tuple of finite numbers above 0, each above the one before.
 
     >>> increasing("milestones", [30, 45], "increasing update indices above 0")
@@ -142,5 +146,5 @@ def increasing(name: str, values: object, right: str) -> tuple[Any, ...]:
         positive(f"{name}[{i}]", value, f"one of {right}")
         for i, value in enumerate(sequence(name, values, right))
     )
-    require(all(a < b for a, b in pairwise(result)), name, values, right)
+    require(all(a < b for a, b in pairwise(result)), name, result, right)
     return result

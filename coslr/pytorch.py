@@ -1,53 +1,64 @@
-"""A schedule driving a PyTorch optimizer, and the audit that reads what the optimizer really used.
+"""A schedule drives a PyTorch optimizer, and an audit reads the rates that the optimizer used.
 
-``ScheduleLR`` writes learning rates; ``audit`` reads them, inside ``optimizer.step`` and knowing
-nothing of any scheduler. Neither trusts the other.
+``ScheduleLR`` writes learning rates into the optimizer. ``audit`` reads them inside
+``optimizer.step`` and knows nothing of any scheduler, so each of the two can catch a mistake of
+the other.
 """
 
 import contextlib
 import json
 import math
-import numbers
 import sys
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-import torch
-from torch.optim.lr_scheduler import LRScheduler
-
+from coslr._arguments import positive, require, require_type, whole
+from coslr._optional import extra
 from coslr.schedules import Schedule
 
-Rate = Callable[[float], float]
+with extra("train"):
+    import torch
+    from torch.optim.lr_scheduler import LRScheduler
+
+RateFunction = Callable[[float], float]  # from t to a rate, as every schedule is
+
+
+class _OptimizerWrapper(Protocol):
+    """An object that keeps the real optimizer, or the next wrapper around it."""
+
+    @property
+    def optimizer(self) -> "torch.optim.Optimizer | _OptimizerWrapper": ...
 
 
 class ScheduleLR(LRScheduler):
-    """A real ``LRScheduler`` whose rate at update k is ``schedule(k / steps_per_unit)``.
+    """A PyTorch scheduler whose rate at update k is ``schedule(k / steps_per_unit)``.
 
-    Its only state is the counter k = ``last_epoch``, so that it resumes exactly: from its
-    ``state_dict``, loaded before or after the optimizer's, or from `last_epoch` alone. The
-    optimizer's own `lr` is overwritten from the first update on.
+    Its only state is the counter k = ``last_epoch``. A run therefore resumes exactly, from the
+    scheduler's ``state_dict`` (loaded before or after the optimizer's) or from `last_epoch` alone.
+    The scheduler overwrites the optimizer's own `lr` from the first update on.
 
     Args:
         optimizer: any torch optimizer, or a wrapper that keeps one in ``.optimizer`` (Accelerate).
-            Learning rates held in tensors are filled in place.
+            A learning rate held in a tensor is filled in place.
         schedule: a schedule for all param groups, or a list of one per group. Any function from t
-            to a rate is taken as well; only the schedules of ``coslr`` can be recognised in a
-            state_dict.
-        steps_per_unit: calls of ``step()`` in one unit of the schedule. 1 where the schedule counts
-            what you step (updates, or epochs if you step once an epoch); ``len(loader)`` where the
-            schedule is written in epochs and stepped at every update.
-        last_epoch: the update whose rate was the last in force, -1 for a new run. After k updates
-            of an earlier run, ``last_epoch=k - 1`` goes on with update k.
-        momentum: a schedule (or list) for SGD's and RMSprop's `momentum` or Adam's `betas[0]`, if
-            it should move too.
-        only_after_update: ``step()`` counts only if the optimizer has stepped since the last call.
-            For gradient accumulation, and for GradScaler, which skips updates that overflow.
+            to a rate works too, but ``load_state_dict`` recognises such a function only by its
+            name.
+        steps_per_unit: calls of ``step()`` in one unit of the schedule, above 0. Keep 1 if the
+            schedule counts what you step: updates, or epochs if you step once an epoch. Pass
+            ``len(loader)`` if the schedule counts epochs and you step at every update.
+        last_epoch: index of the last update that is done, -1 for a new run. To continue a run after
+            k updates, pass ``k - 1``.
+        momentum: a schedule (or a list) for the `momentum` of SGD and RMSprop or for `betas[0]` of
+            Adam, with values from 0 to below 1. None leaves both alone.
+        only_after_update: count a call of ``step()`` only if the optimizer has made an update since
+            the last one. Use it for gradient accumulation, and for GradScaler, which skips updates
+            that overflow.
 
     Raises:
-        TypeError, ValueError: the argument, its value, and what would be right.
+        TypeError, ValueError: an argument is wrong; the message names it and says what is right.
 
     Example:
         >>> from coslr import Cosine
@@ -64,259 +75,265 @@ class ScheduleLR(LRScheduler):
 
     def __init__(
         self,
-        optimizer: torch.optim.Optimizer,
-        schedule: Rate | list[Rate],
+        optimizer: torch.optim.Optimizer | _OptimizerWrapper,
+        schedule: RateFunction | Sequence[RateFunction],
         *,
         steps_per_unit: float = 1,
         last_epoch: int = -1,
-        momentum: Rate | list[Rate] | None = None,
+        momentum: RateFunction | Sequence[RateFunction] | None = None,
         only_after_update: bool = False,
     ):
         optimizer = _unwrapped(optimizer)
         groups = optimizer.param_groups
-        self.schedules = _per_group("schedule", schedule, len(groups))
-        self.momenta = None if momentum is None else _per_group("momentum", momentum, len(groups))
-        if self.momenta and not all("momentum" in g or "betas" in g for g in groups):
-            raise ValueError("momentum: this optimizer has neither momentum nor betas to schedule")
-        self.steps_per_unit = _units(steps_per_unit)
-        if isinstance(last_epoch, bool) or not isinstance(last_epoch, int) or last_epoch < -1:
-            raise ValueError(f"last_epoch={last_epoch!r}: must be -1, or the last update done")
+        self.schedules = _one_per_group("schedule", schedule, len(groups))
+        self.momenta: list[RateFunction] = []
+        if momentum is not None:
+            self.momenta = _one_per_group("momentum", momentum, len(groups))
+            has_momentum = all("momentum" in group or "betas" in group for group in groups)
+            must_be = "None, because this optimizer has neither momentum nor betas"
+            require(has_momentum, "momentum", momentum, must_be)
+        self.steps_per_unit = _checked_steps_per_unit(steps_per_unit)
+        must_be = "-1 for a new run, or the index of the last update that is done"
+        last_epoch = whole("last_epoch", last_epoch, must_be, least=-1)
         self.only_after_update = bool(only_after_update)
-        self._updated = True
-        self._in_sequence = False
-        self._described = _describe(self.schedules), _describe(self.momenta)
+        self._updated_since_step = not self.only_after_update
+        self._inside_sequential_lr = False
 
-        # torch asks for `initial_lr` when a run goes on. It is not used here, but torch's own
-        # schedulers beside this one take their rates from it: so it is the optimizer's.
+        # torch requires `initial_lr` when a run goes on. We do not use it, but schedulers of torch
+        # on the same optimizer start from it, so it must be the optimizer's own rate, not ours.
         for group in groups:
             lr = group["lr"]
             group.setdefault("initial_lr", lr.clone() if isinstance(lr, torch.Tensor) else lr)
         super().__init__(optimizer, last_epoch)
-        self._updated = not self.only_after_update
-        self._listen()
+        self._register_hooks()
 
-    def _listen(self) -> None:
-        """Hear of the optimizer's loads and updates, for as long as this scheduler is in use."""
-        me = weakref.ref(self)
+    def _register_hooks(self) -> None:
+        """Let the optimizer report its loads and updates, as long as this scheduler is in use."""
+        # A strong reference would keep a replaced scheduler alive, and it would go on writing.
+        reference = weakref.ref(self)
 
-        # An optimizer's state brings the rates of its day: write ours again, in any load order.
-        def loaded(_: torch.optim.Optimizer) -> None:
-            if (scheduler := me()) is not None:
-                scheduler._rewrite()
+        def after_load(_: torch.optim.Optimizer) -> None:
+            if (scheduler := reference()) is not None:
+                scheduler._reapply_after_load()
 
-        def stepped(optimizer: torch.optim.Optimizer, *_: Any) -> None:
-            if (scheduler := me()) is not None:
-                scheduler._note_update(optimizer)
+        def after_update(optimizer: torch.optim.Optimizer, *_: object) -> None:
+            scheduler = reference()
+            if scheduler is not None and not _scaler_found_overflow(optimizer):
+                scheduler._updated_since_step = True
 
-        self.optimizer.register_load_state_dict_post_hook(loaded)
+        self.optimizer.register_load_state_dict_post_hook(after_load)
         if self.only_after_update:
-            self.optimizer.register_step_post_hook(stepped)
+            self.optimizer.register_step_post_hook(after_update)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
-        self._listen()  # a copied optimizer has no hooks
+        self._register_hooks()  # copying and pickling an optimizer drop its hooks
 
-    def get_lr(self) -> list[Any]:
+    def get_lr(self) -> list[float | torch.Tensor]:
         """The rate of each param group at update ``last_epoch``."""
         t: float = self.last_epoch
         if self.steps_per_unit != 1:
             t = t / self.steps_per_unit
         if len(self.schedules) == 1:
             return [self.schedules[0](t)]
-        return [rate(t) for rate in self.schedules]
+        return [schedule(t) for schedule in self.schedules]
 
     def step(self, epoch: int | None = None) -> None:
-        """Go on to the next update's rate; call it after ``optimizer.step()``."""
+        """Set the rate for the next update; call it after ``optimizer.step()``.
+
+        Args:
+            epoch: jump to this update; None goes on to the next one. Older releases of torch's
+                SequentialLR pass it.
+        """
         if self.only_after_update:
-            if not self._updated:
+            if not self._updated_since_step:
                 return
-            self._updated = False
+            self._updated_since_step = False
         self._step_count += 1
-        self._check_order()
+        self._warn_if_optimizer_has_not_stepped()
         if epoch is not None:
             self._update_lr(epoch)
             return
         self.last_epoch += 1
-        self._write()
+        self._write_rates()
 
     def _update_lr(self, epoch: int | None = None) -> None:
-        """Jump, as torch's SequentialLR does when the turn of this scheduler comes."""
-        self._in_sequence = True
+        """Jump to update `epoch`: torch's SequentialLR calls this when our turn comes."""
+        self._inside_sequential_lr = True
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
-        self._write()
+        self._write_rates()
 
-    def _check_order(self) -> None:
+    def _warn_if_optimizer_has_not_stepped(self) -> None:
         if self._step_count == 2 and not getattr(self.optimizer, "_opt_called", False):
             warnings.warn(
-                "scheduler.step() was called before optimizer.step(): the schedule's first value "
-                "is skipped. Call optimizer.step() first.",
+                "scheduler.step() was called before optimizer.step(), so no update uses the "
+                "schedule's first value. Call optimizer.step() first.",
                 UserWarning,
                 stacklevel=3,
             )
 
     def _initial_step(self) -> None:
-        self._in_sequence = hasattr(self, "_last_lr")  # SequentialLR repeats it for its first one
+        # torch calls this once, and a SequentialLR calls it again for its first scheduler.
+        self._inside_sequential_lr = hasattr(self, "_last_lr")
         self._step_count = 1
         self.last_epoch += 1
-        self._write()
+        self._write_rates()
 
-    def _write(self) -> None:
+    def _write_rates(self) -> None:
         rates = self.get_lr()
         groups = self.optimizer.param_groups
         if len(groups) != len(rates):
             raise ValueError(
                 f"optimizer: has {len(groups)} param groups, but had {len(rates)} when this "
-                f"scheduler was built: build it anew, with last_epoch={self.last_epoch - 1}"
+                f"scheduler was built. Build a new one with last_epoch={self.last_epoch - 1}"
             )
         for group, rate in zip(groups, rates, strict=True):
             lr = group["lr"]
-            if type(lr) is float or not isinstance(lr, torch.Tensor):
-                group["lr"] = rate
-            else:
+            if isinstance(lr, torch.Tensor):
                 lr.fill_(rate)
+            else:
+                group["lr"] = rate
         self._last_lr = rates
         if self.momenta:
-            self._write_momenta(self.momenta)
+            self._write_momenta()
 
-    def _write_momenta(self, momenta: list[Rate]) -> None:
+    def _write_momenta(self) -> None:
         t = self.last_epoch / self.steps_per_unit
-        for group, momentum in zip(self.optimizer.param_groups, momenta, strict=True):
+        for group, momentum in zip(self.optimizer.param_groups, self.momenta, strict=True):
             value = momentum(t)
-            if not 0 <= value < 1:
-                raise ValueError(f"momentum: is {value!r} at {t:g}, and must be from 0 to below 1")
+            require(0 <= value < 1, f"momentum({t:g})", value, "from 0 to below 1")
             if "momentum" in group:
                 group["momentum"] = value
             else:
                 group["betas"] = (value, *group["betas"][1:])
 
-    def _rewrite(self) -> None:
-        """Write after a load, but not in a SequentialLR: who has the turn, only torch knows there.
+    def _reapply_after_load(self) -> None:
+        """Write our rate again, because loading the optimizer's state restored its old rates.
 
-        It leaves the rate to the optimizer's state, and its schedulers wait for their turn at -1.
+        Inside a SequentialLR we leave the rate alone: only torch knows which scheduler is active,
+        and those that wait for their turn are at -1.
         """
-        if not self._in_sequence and self.last_epoch >= 0:
-            self._write()
+        if not self._inside_sequential_lr and self.last_epoch >= 0:
+            self._write_rates()
 
-    def _note_update(self, optimizer: torch.optim.Optimizer) -> None:
-        self._updated = self._updated or not _skips(optimizer)
-
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, float | str]:
         """The counter, and which schedule it belongs to: strings and numbers only."""
-        schedule, momentum = self._described
         return {
             "last_epoch": self.last_epoch,
             "_step_count": self._step_count,
             "steps_per_unit": self.steps_per_unit,
-            "schedule": schedule,
-            "momentum": momentum,
+            "schedule": _as_json(self.schedules),
+            "momentum": _as_json(self.momenta),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where `state_dict` was saved, and write that update's rate into the optimizer.
 
+        Args:
+            state_dict: what ``state_dict()`` returned, with the same schedule, momentum and
+                `steps_per_unit` as this scheduler has.
+
         Raises:
-            ValueError: the state was saved under another schedule, or is no ScheduleLR's.
+            ValueError: the state belongs to another schedule, or to another kind of scheduler.
         """
-        here = self.state_dict()
-        missing = here.keys() - state_dict.keys()
-        if missing:
-            raise ValueError(
-                f"state_dict={state_dict!r}: must be a ScheduleLR's, and lacks {sorted(missing)}"
-            )
+        own = self.state_dict()
+        missing = sorted(own.keys() - state_dict.keys())
+        must_be = f"the state_dict of a ScheduleLR, which also has {missing}"
+        require(not missing, "state_dict", state_dict, must_be)
         for name in ("schedule", "momentum", "steps_per_unit"):
-            if _values(state_dict[name]) != _values(here[name]):  # 50 and 50.0 are one length
-                raise ValueError(
-                    f"state_dict was saved with {name}={state_dict[name]!r}, but this scheduler "
-                    f"has {here[name]!r}: build it with the same one, or begin with last_epoch="
-                )
-        self._in_sequence = self._in_sequence or self.last_epoch < 0
+            saved = state_dict[name]
+            must_be = (
+                f"{own[name]!r}, as in this scheduler. Build the scheduler with the saved one, or "
+                "start with last_epoch= instead of loading"
+            )
+            require(_parsed(saved) == _parsed(own[name]), f"state_dict[{name!r}]", saved, must_be)
+        # A SequentialLR leaves the schedulers that wait for their turn at -1.
+        self._inside_sequential_lr = self._inside_sequential_lr or self.last_epoch < 0
         self.last_epoch = state_dict["last_epoch"]
         self._step_count = state_dict["_step_count"]
-        self._rewrite()
+        self._reapply_after_load()
 
 
-def _unwrapped(optimizer: Any) -> torch.optim.Optimizer:
-    """The optimizer inside wrappers that keep it in ``.optimizer``: only it has working hooks."""
-    while hasattr(optimizer, "optimizer"):  # Accelerate's wrapper is an Optimizer by its class
+# -------------------------------------------------------------------------- shared by both
+
+
+def _unwrapped(optimizer: torch.optim.Optimizer | _OptimizerWrapper) -> torch.optim.Optimizer:
+    """The optimizer inside all wrappers, because only that one runs hooks."""
+    # Look for `.optimizer` first: Accelerate's wrapper is itself an instance of Optimizer.
+    while hasattr(optimizer, "optimizer"):
         optimizer = optimizer.optimizer
-    if not isinstance(optimizer, torch.optim.Optimizer):
-        raise TypeError(f"optimizer={optimizer!r}: must be a torch.optim.Optimizer")
+    must_be = "a torch.optim.Optimizer, or a wrapper that keeps one in .optimizer"
+    require_type(isinstance(optimizer, torch.optim.Optimizer), "optimizer", optimizer, must_be)
     return optimizer
 
 
-def _skips(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether GradScaler found an overflow: a fused optimizer is called then, and does nothing."""
-    overflow = getattr(optimizer, "found_inf", None)  # there only while GradScaler calls it
-    return overflow is not None and bool(overflow)
-
-
-def _inner(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether a subclass's ``step`` called its parent's: torch runs the hooks for each of them."""
-    around = sys._getframe(2)  # the function of torch's that runs the hooks, and then the step
-    outer = around.f_back
-    while outer is not None:
-        if outer.f_code is around.f_code and outer.f_locals.get("self") is optimizer:
-            return True
-        outer = outer.f_back
-    return False
-
-
-def _per_group(name: str, schedule: Any, groups: int) -> list[Rate]:
+def _one_per_group(
+    name: str, schedule: RateFunction | Sequence[RateFunction], groups: int
+) -> list[RateFunction]:
+    """The schedules as a list, with one for each of the param groups."""
     if isinstance(schedule, list | tuple):
-        if len(schedule) != groups:
-            raise ValueError(
-                f"{name}: must be one schedule, or one for each of the {groups} param groups, "
-                f"got {len(schedule)}"
-            )
+        must_be = f"one schedule, or a list of {groups}, one for each param group"
+        require(len(schedule) == groups, name, schedule, must_be)
         schedules = list(schedule)
     else:
         schedules = [schedule] * groups
     for one in schedules:
-        if isinstance(one, type) or not callable(one):
-            raise TypeError(f"{name}={one!r}: must be a schedule such as Cosine(50, eta_max=0.1)")
+        # A class is callable too, but calling it with t would build a schedule.
+        is_function = callable(one) and not isinstance(one, type)
+        require_type(is_function, name, one, "a schedule such as Cosine(50, eta_max=0.1)")
     return schedules
 
 
-def _units(steps_per_unit: Any) -> float:
-    right = "a finite number above 0, such as len(loader)"
-    if isinstance(steps_per_unit, bool) or not isinstance(steps_per_unit, numbers.Real):
-        raise TypeError(f"steps_per_unit={steps_per_unit!r}: must be {right}")
-    given: Any = steps_per_unit  # a state_dict should hold no numbers of numpy's
-    value: float = int(given) if isinstance(given, numbers.Integral) else float(given)
-    if not 0 < value < math.inf:
-        raise ValueError(f"steps_per_unit={steps_per_unit!r}: must be {right}")
-    return value
+def _checked_steps_per_unit(steps_per_unit: float) -> float:
+    must_be = "a number above 0, such as len(loader)"
+    return positive("steps_per_unit", steps_per_unit, must_be)
 
 
-def _describe(schedules: list[Rate] | None) -> str:
-    """One string by which a state_dict recognises its schedules."""
+def _scaler_found_overflow(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether this call of ``step`` changes nothing, because GradScaler found an overflow.
+
+    GradScaler does not call other optimizers then. It does call a fused one, and tells it what it
+    found in ``found_inf``, an attribute that exists only during that call.
+    """
+    overflow = getattr(optimizer, "found_inf", None)
+    return overflow is not None and bool(overflow)
+
+
+def _as_json(schedules: list[RateFunction]) -> str:
+    """One string by which ``load_state_dict`` recognises the schedules that a state belongs to."""
     return json.dumps(
         [
             s.to_dict() if isinstance(s, Schedule) else getattr(s, "__qualname__", type(s).__name__)
-            for s in schedules or []
+            for s in schedules
         ],
-        default=lambda value: type(value).__name__,  # what a schedule of the reader's may hold
+        default=lambda value: type(value).__name__,  # a reader's schedule may hold anything
     )
 
 
-def _values(described: Any) -> Any:
-    return json.loads(described) if isinstance(described, str) else described
+def _parsed(value: float | str) -> object:
+    """A description as Python values, in which 50 and 50.0 are equal; numbers stay as they are."""
+    return json.loads(value) if isinstance(value, str) else value
 
 
 # -------------------------------------------------------------------------------- the audit
 
 
 class AuditError(AssertionError):
-    """A learning rate in force was not the schedule's."""
+    """An update would use a learning rate that is not the schedule's."""
 
 
 @dataclass
 class Trace:
-    """What an audit recorded.
+    """What an audit recorded: the learning rate in force at each update.
 
     Attributes:
-        rates: the learning rate in force at each update, of the first param group.
+        rates: the rates of the first param group, one per update.
         groups: the same for every param group: ``groups[i][k]`` is group i at update k.
+
+    Example:
+        >>> trace = Trace([[0.4, 0.3], [0.04, 0.03]])  # two param groups, two updates
+        >>> trace.rates
+        [0.4, 0.3]
     """
 
     groups: list[list[float]] = field(default_factory=list)
@@ -327,58 +344,71 @@ class Trace:
         return self.groups[0] if self.groups else []
 
     def differences(
-        self, schedule: Rate | list[Rate], *, steps_per_unit: float = 1, first_update: int = 0
+        self,
+        schedule: RateFunction | Sequence[RateFunction],
+        *,
+        steps_per_unit: float = 1,
+        first_update: int = 0,
     ) -> list[list[float]]:
-        """Found minus expected, by param group and update; the arguments are those of `audit`.
+        """Subtract the schedule's rates from the recorded ones.
 
-        `coslr.course.plotting.recorded` draws the rates over the schedule.
+        `coslr.course.plotting.recorded` draws the recorded rates over the schedule.
 
-        >>> from coslr import Linear
-        >>> trace = Trace([[0.4, 0.4, 0.4]])  # the rate never moved
-        >>> [round(d, 9) for d in trace.differences(Linear(T_max=4, eta_max=0.4))[0]]
-        [0.0, 0.1, 0.2]
+        Args:
+            schedule: as in `audit`.
+            steps_per_unit: as in `audit`.
+            first_update: as in `audit`.
+
+        Returns:
+            Recorded minus scheduled rate, ``[i][k]`` for param group i at update k.
+
+        Example:
+            >>> from coslr import Linear
+            >>> trace = Trace([[0.4, 0.4, 0.4]])  # the rate never moved
+            >>> [round(d, 9) for d in trace.differences(Linear(T_max=4, eta_max=0.4))[0]]
+            [0.0, 0.1, 0.2]
         """
-        rules = _per_group("schedule", schedule, len(self.groups))
-        units = _units(steps_per_unit)
+        schedules = _one_per_group("schedule", schedule, len(self.groups))
+        units = _checked_steps_per_unit(steps_per_unit)
         updates = range(first_update, first_update + len(self.rates))
         times = [k / units if units != 1 else k for k in updates]
         return [
-            [rate - float(rule(t)) for rate, t in zip(rates, times, strict=True)]
-            for rates, rule in zip(self.groups, rules, strict=True)
+            [rate - float(scheduled(t)) for rate, t in zip(rates, times, strict=True)]
+            for rates, scheduled in zip(self.groups, schedules, strict=True)
         ]
 
 
 @contextlib.contextmanager
 def audit(
-    optimizer: Any,
-    schedule: Rate | list[Rate] | None = None,
+    optimizer: torch.optim.Optimizer | _OptimizerWrapper,
+    schedule: RateFunction | Sequence[RateFunction] | None = None,
     *,
     steps_per_unit: float = 1,
     first_update: int = 0,
     tolerance: float = 1e-9,
     group: int | None = None,
 ) -> Iterator[Trace]:
-    """Hold the learning rate in force at every update against a schedule, or only record it.
+    """Compare the learning rate in force at every update with a schedule, or only record it.
 
-    It reads the rate inside ``optimizer.step``, so it sees what the update uses, whoever wrote it:
-    any scheduler, any trainer, or nobody.
+    The audit reads the rate inside ``optimizer.step``. It therefore sees what the update uses,
+    whoever wrote it: any scheduler, any trainer, or nobody.
 
     Args:
         optimizer: any torch optimizer, or a wrapper that keeps one in ``.optimizer`` (Accelerate).
-        schedule: what the rates should be: a schedule, any function of t, or a list of one per
-            param group. None records only.
+        schedule: the rates that should be in force: a schedule, any function of t, or a list of one
+            per param group. None only records.
         steps_per_unit: optimizer updates in one unit of the schedule; ``len(loader)`` for epochs.
-        first_update: the number of the first update under the audit, for a run that goes on.
+        first_update: index of the first update in the block, above 0 if a run goes on.
         tolerance: largest relative difference that passes; float32 rates need about 1e-6.
-        group: audit this param group alone; None is all of them.
+        group: index of the only param group to audit. None audits all of them.
 
     Yields:
-        Trace: filled while the block runs; ``trace.rates`` are the rates of the first group
-            audited.
+        A `Trace`, which grows while the block runs; ``trace.rates`` are the rates of the first
+        group audited.
 
     Raises:
-        AuditError: at the first update that differs, before it is made. It names the update, the
-            rate expected and the rate found.
+        AuditError: at the first update that differs, before the optimizer makes it. The error names
+            the update, the rate expected and the rate found.
         ValueError: param groups were added to the optimizer within the block.
 
     Example:
@@ -393,37 +423,55 @@ def audit(
     """
     optimizer = _unwrapped(optimizer)
     count = len(optimizer.param_groups)
-    if group is not None and not 0 <= group < count:
-        raise ValueError(f"group={group!r}: must be from 0 to {count - 1}, or None for all")
-    chosen = range(count) if group is None else [group]
-    expected = None if schedule is None else _per_group("schedule", schedule, len(chosen))
-    units = _units(steps_per_unit)
-    trace = Trace([[] for _ in chosen])
+    if group is not None:
+        must_be = f"from 0 to {count - 1}, or None for all param groups"
+        group = whole("group", group, must_be, least=0)
+        require(group < count, "group", group, must_be)
+    audited = range(count) if group is None else [group]
+    schedules = None if schedule is None else _one_per_group("schedule", schedule, len(audited))
+    units = _checked_steps_per_unit(steps_per_unit)
+    trace = Trace([[] for _ in audited])
 
-    def read(optimizer: torch.optim.Optimizer, *_: Any) -> None:
-        if _skips(optimizer) or _inner(optimizer):
+    def before_update(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        if _scaler_found_overflow(optimizer) or _called_by_a_subclass(optimizer):
             return
         update = first_update + len(trace.rates)
         if group is None and len(optimizer.param_groups) != count:
             raise ValueError(
                 f"optimizer: has {len(optimizer.param_groups)} param groups at update {update}, "
-                f"but had {count} when the audit began: begin a new one, with first_update={update}"
+                f"but had {count} when the audit began. Begin a new audit with "
+                f"first_update={update}"
             )
-        for rates, i in zip(trace.groups, chosen, strict=True):
+        for rates, i in zip(trace.groups, audited, strict=True):
             rates.append(float(optimizer.param_groups[i]["lr"]))
-        if expected is None:
+        if schedules is None:
             return
-        for rates, rule, i in zip(trace.groups, expected, chosen, strict=True):
-            right = float(rule(update / units if units != 1 else update))
-            if not math.isclose(rates[-1], right, rel_tol=tolerance, abs_tol=1e-15):
+        for rates, scheduled, i in zip(trace.groups, schedules, audited, strict=True):
+            expected = float(scheduled(update / units if units != 1 else update))
+            if not math.isclose(rates[-1], expected, rel_tol=tolerance, abs_tol=1e-15):
                 where = f" (param group {i})" if count > 1 else ""
                 raise AuditError(
-                    f"update {update}{where}: the schedule says {right:.6g}, "
+                    f"update {update}{where}: the schedule says {expected:.6g}, "
                     f"but {rates[-1]:.6g} is in force"
                 )
 
-    hook = optimizer.register_step_pre_hook(read)
+    hook = optimizer.register_step_pre_hook(before_update)
     try:
         yield trace
     finally:
         hook.remove()
+
+
+def _called_by_a_subclass(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether the current ``step`` was called by the ``step`` of a subclass.
+
+    torch runs the hooks for both calls, but they make one update.
+    """
+    # From here: the hook that called us, and then the function of torch's that runs the hooks.
+    runs_hooks = sys._getframe(2)
+    outer = runs_hooks.f_back
+    while outer is not None:
+        if outer.f_code is runs_hooks.f_code and outer.f_locals.get("self") is optimizer:
+            return True
+        outer = outer.f_back
+    return False

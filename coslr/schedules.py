@@ -1,37 +1,53 @@
 """Learning-rate schedules as plain values: pure, frozen, comparable, and needing numpy alone.
 
-A schedule is called with the update index ``t`` and returns the learning rate in force at that
-update. N updates use t = 0 ... N-1. What every schedule here shares:
+A schedule is called with the update index ``t`` and returns the learning rate of that update. All
+schedules here share these rules:
 
-* ``t`` is a Python number, a numpy array of any shape, or a JAX tracer; the result has its shape.
-* Units are whatever the caller counts in. ``Cosine(T_max=50, ...)`` lasts 50 updates, or 50 epochs
-  where it is called with epochs; nothing converts behind your back.
-* Before t = 0 a schedule holds its first value and after ``.length`` its last. It never climbs
-  again by itself.
-* Ends are exact: ``Cosine(T_max, eta_max, eta_min)(T_max) == eta_min``, to the last bit.
-* A bad argument is a ``TypeError`` (wrong kind of thing) or a ``ValueError`` (wrong value) that
-  names the argument, its value, and what would be right.
+* N updates use t = 0 ... N-1.
+* ``t`` is a Python number, a numpy array of any shape, or a JAX tracer. The result has its shape.
+* The unit is yours. ``Cosine(T_max=50, ...)`` lasts 50 updates if you call it with updates, and 50
+  epochs if you call it with epochs. No schedule converts one into the other.
+* Before t = 0 a schedule holds its first value, and after ``.length`` its last value.
+* Both ends are exact: ``Cosine(T_max, eta_max, eta_min)(T_max)`` is `eta_min`, to the last bit.
+* A wrong argument raises a ``TypeError`` (wrong kind) or a ``ValueError`` (wrong value), whose
+  message names the argument, its value, and what would be right.
 
-The file reads from top to bottom: the formula, what all schedules share, cosine and its restarts,
-the other families, and last the two ways to put schedules together.
+The file reads from top to bottom: the formula, the checks of arguments, what all schedules share,
+the cosine and its restarts, the other families, and last the two ways to combine schedules.
 """
 
 import dataclasses
 import math
 import numbers
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from math import cos, pi
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Endless schedules count their cycles; beyond a quintillion updates they stop counting.
+from coslr._arguments import (
+    increasing,
+    not_negative,
+    number,
+    positive,
+    require,
+    require_type,
+    sequence,
+)
+
+# Endless schedules count their cycles (or steps) only up to this update.
 HORIZON = 1e18
+
+# Formulas take numbers and arrays alike. A JAX array counts as an array here.
+Values: TypeAlias = float | NDArray[np.float64]
+Time: TypeAlias = Values
+Rate: TypeAlias = Values
+Condition: TypeAlias = bool | NDArray[np.bool_]
+Side: TypeAlias = Literal["left", "right"]
 
 # ------------------------------------------------------------------------------- the formula
 
@@ -42,13 +58,13 @@ def cosine(t: Any, T_max: float, eta_max: float, eta_min: float = 0.0) -> Any:
     .. math:: \eta_t = \eta_{min} + \tfrac12 (\eta_{max}-\eta_{min})
               \left(1 + \cos\frac{\pi\,t}{T_{max}}\right)
 
-    computed as ``eta_max * w + eta_min * (1 - w)`` with ``w = (1 + cos(pi * t / T_max)) / 2``. On
-    paper this is the same. In floating point the form above can miss `eta_max` by a rounding
-    error at t = 0, while this one is exact at both ends.
+    Arrays are computed as ``eta_max * w + eta_min * (1 - w)`` with
+    ``w = (1 + cos(pi * t / T_max)) / 2``. On paper this is the same. In floating point the form
+    above can miss `eta_max` by a rounding error at t = 0, while this one is exact at both ends.
 
     Args:
         t: update index (or epoch, in the unit of `T_max`): number, numpy array or JAX tracer.
-        T_max: where the floor is reached, above 0, in the unit of `t`.
+        T_max: where the rate reaches `eta_min`, above 0, in the unit of `t`.
         eta_max: learning rate at t = 0, above 0.
         eta_min: learning rate from t = `T_max` on, from 0 to `eta_max`.
 
@@ -56,11 +72,11 @@ def cosine(t: Any, T_max: float, eta_max: float, eta_min: float = 0.0) -> Any:
         The learning rate, in the shape of `t`: `eta_max` for t <= 0, `eta_min` for t >= `T_max`.
 
     Raises:
-        ValueError, TypeError: the argument, its value, and what would be right.
+        ValueError, TypeError: an argument is wrong; the message names it and says what is right.
 
     Example:
         The article's numbers, 0.1 to 0.0001 over 50 epochs: the start, the middle, the end, and
-        after.
+        after the end.
 
         >>> [round(cosine(t, 50, 0.1, 0.0001), 6) for t in (0, 25, 50, 60)]
         [0.1, 0.05005, 0.0001, 0.0001]
@@ -71,26 +87,78 @@ def cosine(t: Any, T_max: float, eta_max: float, eta_min: float = 0.0) -> Any:
     return Cosine(T_max, eta_max, eta_min)(t)
 
 
-def _cosine_weight(t: Any, T_max: Any, xp: Any) -> Any:
+class ArrayNamespace(Protocol):
+    """What a formula may use of `xp`: these functions exist for numbers, numpy and JAX alike."""
+
+    def abs(self, x: Values, /) -> Values: ...
+    def asarray(self, values: Sequence[float], /, *, dtype: type[float]) -> Any: ...
+    def clip(self, x: Values, low: Values, high: Values, /) -> Values: ...
+    def cos(self, x: Values, /) -> Values: ...
+    def exp(self, x: Values, /) -> Values: ...
+    def floor(self, x: Values, /) -> Values: ...
+    def log(self, x: Values, /) -> Values: ...
+    def maximum(self, x: Values, y: Values, /) -> Values: ...
+    def minimum(self, x: Values, y: Values, /) -> Values: ...
+    def searchsorted(self, table: Any, x: Values, /, *, side: Side) -> Any: ...
+    def sin(self, x: Values, /) -> Values: ...
+    def sqrt(self, x: Values, /) -> Values: ...
+    def tanh(self, x: Values, /) -> Values: ...
+    def where(self, condition: Condition, yes: Values, no: Values, /) -> Values: ...
+
+
+class _Numbers:
+    """Stands in for numpy where t is a Python number, so that each formula is written once.
+
+    On one number, `math` is many times faster than numpy.
+    """
+
+    abs, cos, exp, floor, log = math.fabs, math.cos, math.exp, math.floor, math.log
+    maximum, minimum = max, min
+    sin, sqrt, tanh = math.sin, math.sqrt, math.tanh
+
+    @staticmethod
+    def asarray(values: Sequence[float], dtype: type[float]) -> Sequence[float]:
+        return values
+
+    @staticmethod
+    def clip(x: float, low: float, high: float) -> float:
+        return low if x < low else high if x > high else x
+
+    @staticmethod
+    def searchsorted(table: Sequence[float], x: float, side: Side) -> int:
+        return bisect_right(table, x)
+
+    @staticmethod
+    def where(condition: bool, yes: float, no: float) -> float:
+        return yes if condition else no
+
+
+_NUMBERS = cast(ArrayNamespace, _Numbers)
+_NUMPY: ArrayNamespace = np
+
+
+def _cosine_weight(t: Time, T_max: Values, xp: ArrayNamespace) -> Values:
     """The falling half wave, from 1 at t <= 0 to 0 at t >= T_max.
 
-    The clip comes before the division, so that T_max / T_max is exactly 1 and no t is too large.
+    Clip before dividing: T_max / T_max is exactly 1, and no t is too large.
     """
     return 0.5 + 0.5 * xp.cos(math.pi * (xp.clip(t, 0, T_max) / T_max))
 
 
-def _linear_weight(t: Any, T_max: Any, xp: Any) -> Any:
+def _linear_weight(t: Time, T_max: Values, xp: ArrayNamespace) -> Values:
     """The falling straight line, from 1 at t <= 0 to 0 at t >= T_max.
 
-    Not 1 - t / T_max: a compiler may divide by multiplying, miss 1 at the end, and go below 0.
+    1 - t / T_max would be wrong at the end: JAX's compiler replaces the division by a
+    multiplication with 1 / T_max, whose rounding error can make the weight negative.
     """
     return (T_max - xp.clip(t, 0, T_max)) / T_max
 
 
-def _sqrt_weight(t: Any, T_max: Any, xp: Any) -> Any:
+def _sqrt_weight(t: Time, T_max: Values, xp: ArrayNamespace) -> Values:
     """One minus a square root, from 1 to 0: steep at first (Hägele et al. 2024).
 
-    The second clip keeps the slope finite at 0, for automatic differentiation; 1 - 1e-17 is 1.
+    The square root has an infinite slope at 0, which would break automatic differentiation. The
+    second clip avoids it and changes no value, because 1 - 1e-17 is 1 in floating point.
     """
     return 1.0 - xp.sqrt(xp.clip(xp.clip(t, 0, T_max) / T_max, 1e-34, 1.0))
 
@@ -98,97 +166,62 @@ def _sqrt_weight(t: Any, T_max: Any, xp: Any) -> Any:
 _SHAPES = {"linear": _linear_weight, "cosine": _cosine_weight, "sqrt": _sqrt_weight}
 
 
-def _between(low: Any, high: Any, w: Any) -> Any:
+def _interpolate(low: Rate, high: Rate, w: Values) -> Rate:
     """`high` at w = 1 and `low` at w = 0, both exact."""
     return high * w + low * (1.0 - w)
-
-
-class _Scalars:
-    """`math` under the array API's names: a formula is written once, for numbers and arrays."""
-
-    cos, exp, sqrt = math.cos, math.exp, math.sqrt
-
-    @staticmethod
-    def clip(t: Any, low: Any, high: Any) -> Any:
-        return low if t < low else high if t > high else t
-
-    @staticmethod
-    def where(condition: Any, yes: Any, no: Any) -> Any:
-        return yes if condition else no
 
 
 # ---------------------------------------------------------------------- checks of arguments
 
 
-def _number(name: str, value: Any, right: str) -> Any:
-    """`value` as a plain finite Python number; bools, strings and arrays are refused."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name}={value!r}: must be {right}, not {type(value).__name__}")
-    if not isinstance(value, int):
-        value = float(value)
-    try:
-        finite = math.isfinite(value)
-    except OverflowError:  # an int beyond every float
-        finite = False
-    if not finite:
-        raise ValueError(f"{name}={value!r}: must be {right}, and finite")
-    return value
+def _duration(name: str, value: object) -> float:
+    """A number of updates (or epochs) above 0, within limits that keep all products finite."""
+    result = positive(name, value, "a number of updates (or epochs) above 0")
+    right = "a number of updates (or epochs) between 1e-100 and 1e300"
+    require(1e-100 < result < 1e300, name, result, right)
+    return result
 
 
-def _require(condition: Any, name: str, value: Any, right: str) -> None:
-    if not condition:
-        raise ValueError(f"{name}={value!r}: must be {right}")
+def _increasing_times(name: str, values: object) -> tuple[float, ...]:
+    """A tuple of durations, each above the one before."""
+    times = increasing(name, values, "increasing update indices above 0")
+    return tuple(_duration(f"{name}[{i}]", time) for i, time in enumerate(times))
 
 
-def _duration(name: str, value: Any) -> Any:
-    right = "a number of updates (or epochs) above 0"
-    value = _number(name, value, right)
-    _require(value > 1e-100, name, value, right)  # dividing by less would overflow
-    _require(value < 1e300, name, value, "below 1e300")  # and so would a few times as much
-    return value
+def _rates(eta_max: object, eta_min: object) -> dict[str, float]:
+    """`eta_max` and `eta_min`, checked in the same way for every schedule that has them."""
+    high = positive("eta_max", eta_max, "a learning rate above 0")
+    right = f"a learning rate from 0 to eta_max={high!r}"
+    low = not_negative("eta_min", eta_min, right)
+    require(low <= high, "eta_min", low, right)
+    return {"eta_max": high, "eta_min": low}
 
 
-def _from_zero(name: str, value: Any, right: str) -> Any:
-    value = _number(name, value, right)
-    _require(value >= 0, name, value, right)
-    return value
-
-
-def _fraction(name: str, value: Any) -> Any:
+def _factor(name: str, value: object) -> float:
     right = "a factor above 0 and at most 1"
-    value = _number(name, value, right)
-    _require(0 < value <= 1, name, value, right)
-    return value
+    result = positive(name, value, right)
+    require(result <= 1, name, result, right)
+    return result
 
 
-def _count_or_none(name: str, value: Any) -> int | None:
+def _cycles_or_none(value: object) -> int | None:
     if value is None:
         return None
     right = "a whole number of cycles from 1, or None for no end"
-    value = _number(name, value, right)
-    _require(value >= 1 and value == int(value), name, value, right)
-    return int(value)
+    result = number("cycles", value, right)
+    require(result >= 1 and result == int(result), "cycles", result, right)
+    return int(result)
 
 
-def _sequence(name: str, values: Any, right: str) -> tuple[Any, ...]:
-    try:
-        result = tuple(values)
-    except TypeError:  # np.array(3.0) has __iter__, and refuses all the same
-        result = None
-    if result is None or isinstance(values, str):
-        raise TypeError(f"{name}={values!r}: must be {right}")
-    return result
+def _require_schedule(name: str, value: object) -> None:
+    right = "a schedule such as Cosine(50, eta_max=0.1)"
+    require_type(isinstance(value, Schedule), name, value, right)
 
 
-def _increasing(name: str, values: Any) -> tuple[float, ...]:
-    """A tuple of durations, each above the one before."""
-    right = "a sequence of increasing update indices above 0"
-    values = _sequence(name, values, right)
-    result = tuple(_duration(f"{name}[{i}]", value) for i, value in enumerate(values))
-    _require(all(a < b for a, b in pairwise(result)), name, values, right)
-    return result
+def _store(schedule: "Schedule", **values: object) -> None:
+    """Write checked values into a schedule, which is frozen for everybody else."""
+    for name, value in values.items():
+        object.__setattr__(schedule, name, value)
 
 
 # ---------------------------------------------------------------- what all schedules share
@@ -198,12 +231,41 @@ class Schedule:
     """A learning rate for every update: the base of all schedules, called with ``t``.
 
     A schedule of your own is a frozen dataclass that inherits from this class and defines
-    ``formula(t, xp)``, where `xp` is numpy, jax.numpy, or a stand-in for plain numbers.
+    ``formula(t, xp)``. You write the formula once. It is called with numbers and with arrays, and
+    `xp` computes on them: numpy for its arrays, ``jax.numpy`` for JAX's, and for a Python number a
+    fast stand-in, which has the functions that :class:`ArrayNamespace` lists. Where the formula
+    depends on `t`, write ``xp.where(condition, yes, no)``, because an ``if`` cannot choose for each
+    element of an array.
+
+    If your schedule ends, define ``length`` too, and clip `t` so that the last value holds
+    afterwards.
+
+    Example:
+        A quarter of a cosine wave, flat at first and steep at the end:
+
+        >>> from dataclasses import dataclass
+        >>> @dataclass(frozen=True)
+        ... class Quarter(Schedule):
+        ...     T_max: float
+        ...     eta_max: float
+        ...
+        ...     @property
+        ...     def length(self):
+        ...         return self.T_max
+        ...
+        ...     def formula(self, t, xp):
+        ...         angle = math.pi / 2 * xp.clip(t, 0, self.T_max) / self.T_max
+        ...         return self.eta_max * xp.cos(angle)
+        >>> schedule = Quarter(T_max=50, eta_max=0.1)
+        >>> round(schedule(25), 6), schedule(np.array([0, 25, 40])).round(6).tolist()
+        (0.070711, [0.1, 0.070711, 0.030902])
+        >>> round(warmup(schedule, updates=4)(29), 6)
+        0.070711
     """
 
     @property
     def length(self) -> float:
-        """Updates to the end, math.inf where there is none."""
+        """Number of updates (or epochs) to the end; ``math.inf`` if there is no end."""
         return math.inf
 
     @overload
@@ -218,121 +280,176 @@ class Schedule:
     def __call__(self, t: Any) -> Any:
         """The learning rate at update `t`, in the shape of `t`.
 
+        Args:
+            t: update index (or epoch): a number, a numpy array, a JAX array or tracer, or
+                whatever numpy makes an array of, such as a list of numbers.
+
         Raises:
-            ValueError: `t` is or holds NaN.  TypeError : `t` is no real number and no array of
-                them.
+            ValueError: `t` is NaN, or holds NaN.
+            TypeError: `t` is neither a real number nor an array of real numbers.
         """
         if (type(t) is int or type(t) is float) and t == t:
-            try:
-                return self.formula(t, _Scalars)
-            except OverflowError:  # an int beyond every float, and so beyond every end
-                return self.formula(math.copysign(1e300, t > 0 or -1), _Scalars)
-        return self._general(t)
-
-    def _general(self, t: Any) -> Any:
+            return self._at_number(t)
         if hasattr(t, "__array_namespace__") and not isinstance(t, np.ndarray | np.generic):
             return self.formula(t, t.__array_namespace__())  # a JAX array or tracer
-        if isinstance(t, numbers.Real) and not isinstance(t, bool):  # numpy's numbers among them
-            t = int(t) if isinstance(t, numbers.Integral) else float(t)
-            _require(t == t, "t", t, "an update index, not NaN")
-            return self(t)
+        if isinstance(t, numbers.Real) and not isinstance(t, bool):  # numpy's numbers, fractions
+            plain = int(t) if isinstance(t, numbers.Integral) else float(t)
+            require(plain == plain, "t", plain, "an update index, not NaN")
+            return self._at_number(plain)
         array = np.asarray(t)
-        if array.dtype.kind not in "iuf" or isinstance(t, str | bytes):
-            raise TypeError(f"t={t!r}: must be a real number or an array of real numbers")
-        return self._curve(array)
+        is_real = array.dtype.kind in "iuf" and not isinstance(t, str | bytes)
+        require_type(is_real, "t", t, "a real number or an array of real numbers")
+        return self._at_array(array)
 
-    def _curve(self, t: NDArray[Any]) -> NDArray[np.float64]:
-        """In blocks that stay in the processor's cache: memory, not the cosine, is what is slow."""
+    def _at_number(self, t: float) -> Rate:
+        try:
+            return self.formula(t, _NUMBERS)
+        except OverflowError:  # t is an int beyond every float, and so beyond every end
+            return self.formula(1e300 if t > 0 else -1e300, _NUMBERS)
+        except AttributeError as error:
+            if error.obj is _NUMBERS:
+                names = ", ".join(name for name in vars(_Numbers) if not name.startswith("_"))
+                error.add_note(f"For a Python number, xp has only these functions: {names}.")
+            raise
+
+    def _at_array(self, t: NDArray[Any]) -> NDArray[np.float64]:
+        """Compute in blocks that fit into the processor's cache, because memory is what is slow."""
         flat = t.reshape(-1)
         rates = np.empty(flat.shape)
         for start in range(0, flat.size, 8192):
             block = flat[start : start + 8192].astype(float)
-            if math.isnan(block.min()):
-                raise ValueError("t holds NaN: must be an array of update indices")
-            rates[start : start + 8192] = self.formula(block, np)
+            require(not math.isnan(block.min()), "t", t, "an array of update indices without NaN")
+            rates[start : start + 8192] = self.formula(block, _NUMPY)
         return rates.reshape(t.shape)
 
-    def formula(self, t: Any, xp: Any) -> Any:
-        raise NotImplementedError
+    def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
+        """The learning rate at `t`; every schedule defines this, and callers use ``schedule(t)``.
+
+        Args:
+            t: update index (or epoch): a number, or an array of floats.
+            xp: what computes on `t`; see the class.
+
+        Raises:
+            NotImplementedError: the class defines no formula.
+        """
+        name = type(self).__name__
+        raise NotImplementedError(
+            f"{name} has no formula: define {name}.formula(self, t, xp), which returns the "
+            "learning rate at update t (see coslr.Schedule)"
+        )
 
     def boundaries_before(self, t: float) -> tuple[float, ...]:
         """Where new phases (cycles, steps, pieces) begin, after 0 and before `t`.
 
-        >>> CosineWarmRestarts(T_0=10, eta_max=0.1, T_mult=2).boundaries_before(100)
-        (10, 30, 70)
+        Args:
+            t: update (or epoch); finite where the phases never end.
+
+        Raises:
+            ValueError: `t` is infinite, and so is the number of phases.
+
+        Example:
+            >>> CosineWarmRestarts(T_0=10, eta_max=0.1, T_mult=2).boundaries_before(100)
+            (10, 30, 70)
         """
-        return tuple(b for b in self._boundaries(t) if b < t)
+        return tuple(self._boundaries_before(t))
+
+    def _boundaries_before(self, t: float) -> Iterator[float]:
+        """The same one by one, for schedules that may have millions of them."""
+        return (boundary for boundary in self._boundaries(t) if boundary < t)
 
     def _boundaries(self, t: float) -> Iterable[float]:
+        """At least the boundaries after 0 and before `t`, in order; a schedule may override it."""
         return ()
 
     def to_dict(self) -> dict[str, Any]:
         """The schedule as plain JSON values, for an experiment's config file.
 
-        >>> Cosine(T_max=50, eta_max=0.1).to_dict()
-        {'schedule': 'Cosine', 'T_max': 50, 'eta_max': 0.1, 'eta_min': 0.0}
+        Example:
+            >>> Cosine(T_max=50, eta_max=0.1).to_dict()
+            {'schedule': 'Cosine', 'T_max': 50, 'eta_max': 0.1, 'eta_min': 0.0}
         """
-        fields = {name: _plain(getattr(self, name)) for name in _names(self)}
-        return {"schedule": type(self).__name__} | fields
+        arguments = {name: _to_json(getattr(self, name)) for name in _argument_names(self)}
+        return {"schedule": type(self).__name__} | arguments
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Only the arguments are pickled: tables are made again, checks are run again.
-        return type(self), tuple(getattr(self, name) for name in _names(self))
+        # Pickle only the arguments. Unpickling checks them again, and makes the tables again.
+        return type(self), tuple(getattr(self, name) for name in _argument_names(self))
+
+    def _repr_html_(self) -> str | None:
+        """What a notebook shows: the repr and a picture of the curve (see ``coslr/_picture.py``).
+
+        None makes the notebook fall back to the repr. That is right for whatever goes wrong in a
+        schedule of the reader's own: showing a value must never break a cell.
+        """
+        from coslr._picture import notebook_html  # imported late: most programs never draw
+
+        try:
+            return notebook_html(self, self._stretch_to_draw())
+        except Exception:
+            return None
+
+    def _stretch_to_draw(self) -> float | None:
+        """Where a picture ends; None for a schedule with neither an end nor a scale of time."""
+        return self.length if self.length < math.inf else None
 
 
-def _names(schedule: Any) -> list[str]:
-    """What a schedule's arguments are called."""
+def _argument_names(schedule: Any) -> list[str]:
     return [field.name for field in dataclasses.fields(schedule)]
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     if isinstance(value, Schedule):
         return value.to_dict()
-    return [_plain(v) for v in value] if isinstance(value, tuple) else value
+    return [_to_json(v) for v in value] if isinstance(value, tuple) else value
 
 
 def from_dict(config: dict[str, Any]) -> Schedule:
-    """The schedule that ``to_dict`` described; the result is equal to the original.
+    """The schedule that ``to_dict`` described; it is equal to the original.
+
+    Args:
+        config: what ``schedule.to_dict()`` returned, perhaps after a trip through a JSON file.
 
     Raises:
         ValueError, TypeError: `config` names no schedule, or arguments that it does not take.
 
-    >>> schedule = warmup(Cosine(T_max=50, eta_max=0.1), updates=5)
-    >>> from_dict(schedule.to_dict()) == schedule
-    True
+    Example:
+        >>> schedule = warmup(Cosine(T_max=50, eta_max=0.1), updates=5)
+        >>> from_dict(schedule.to_dict()) == schedule
+        True
     """
-    if not isinstance(config, dict):
-        raise TypeError(f"config={config!r}: must be a dict as made by Schedule.to_dict")
+    require_type(isinstance(config, dict), "config", config, "a dict from Schedule.to_dict")
     known: dict[Any, type[Schedule]] = {kind.__name__: kind for kind in Schedule.__subclasses__()}
     name = config.get("schedule")
-    _require(name in known, "config['schedule']", name, f"one of {', '.join(sorted(known))}")
-    arguments = {key: _revive(value) for key, value in config.items() if key != "schedule"}
-    names = _names(known[name])
-    wrong = set(arguments) - set(names)
-    _require(not wrong, f"config for {name}", sorted(wrong), f"arguments among {', '.join(names)}")
+    require(name in known, "config['schedule']", name, f"one of {', '.join(sorted(known))}")
+    arguments = {key: _from_json(value) for key, value in config.items() if key != "schedule"}
+    names = _argument_names(known[name])
+    wrong = sorted(set(arguments) - set(names))
+    require(not wrong, f"config for {name}", wrong, f"arguments among {', '.join(names)}")
     return known[name](**arguments)
 
 
-def _revive(value: Any) -> Any:
+def _from_json(value: Any) -> Any:
     if isinstance(value, dict):
         return from_dict(value)
-    return [_revive(v) for v in value] if isinstance(value, list) else value
+    return [_from_json(v) for v in value] if isinstance(value, list) else value
 
 
-def _normalise(schedule: Schedule, **checked: Any) -> None:
-    for name, value in checked.items():
-        object.__setattr__(schedule, name, value)
+def _all_boundaries(schedule: Schedule) -> tuple[float, ...]:
+    if _begins_phases_forever(schedule):
+        raise ValueError(
+            f"{schedule!r} has no end and so no last boundary: call boundaries_before(t), or give "
+            "cycles where the schedule takes them"
+        )
+    return schedule.boundaries_before(math.inf)
 
 
-def _rates(schedule: Any) -> dict[str, float]:
-    """`eta_max` and `eta_min`, checked the same way for every schedule that has them."""
-    right = "a learning rate above 0"
-    eta_max = _number("eta_max", schedule.eta_max, right)
-    _require(eta_max > 0, "eta_max", eta_max, right)
-    right = f"a learning rate from 0 to eta_max={eta_max!r}"
-    eta_min = _number("eta_min", schedule.eta_min, right)
-    _require(0 <= eta_min <= eta_max, "eta_min", eta_min, right)
-    return {"eta_max": eta_max, "eta_min": eta_min}
+def _begins_phases_forever(schedule: Schedule) -> bool:
+    """Whether there is no last boundary. InverseSqrt has no end, and yet begins no phase."""
+    if isinstance(schedule, Warmup):
+        return _begins_phases_forever(schedule.inner)
+    if isinstance(schedule, Join):
+        return _begins_phases_forever(schedule.schedules[-1])
+    return hasattr(type(schedule), "boundaries") and schedule.length == math.inf
 
 
 # ------------------------------------------------------------------- cosine and its restarts
@@ -343,23 +460,26 @@ class Constant(Schedule):
     r"""The same learning rate at every update: :math:`\eta_t = \eta`.
 
     Args:
-        eta: the learning rate, from 0.
+        eta: learning rate, from 0.
 
-    Before and after: `eta`. ``.length`` is infinite.
+    Before 0 and ever after: `eta`. ``.length`` is infinite.
 
-    >>> Constant(0.1)(12345)
-    0.1
+    Example:
+        >>> Constant(0.1)(12345)
+        0.1
 
-    Source: Robbins & Monro, "A Stochastic Approximation Method", 1951, showed what it lacks.
+    Source: Robbins & Monro, "A Stochastic Approximation Method", 1951, showed why it is not enough:
+    with noisy gradients, a constant rate does not converge.
     """
 
     eta: float
 
     def __post_init__(self) -> None:
-        _normalise(self, eta=_from_zero("eta", self.eta, "a learning rate from 0"))
+        _store(self, eta=not_negative("eta", self.eta, "a learning rate from 0"))
 
-    def formula(self, t: Any, xp: Any) -> Any:
-        return self.eta + 0.0 * xp.clip(t, 0, 1)  # in the shape of t, with inf * 0 kept away
+    def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
+        # The second term gives the result the shape of t. The clip keeps out inf * 0, which is NaN.
+        return self.eta + 0.0 * xp.clip(t, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -367,16 +487,17 @@ class Cosine(Schedule):
     r"""Half a cosine wave from `eta_max` to `eta_min` (see :func:`cosine` for the formula).
 
     Args:
-        T_max: updates (or epochs) from `eta_max` to `eta_min`, above 0.
+        T_max: number of updates (or epochs) from `eta_max` to `eta_min`, above 0.
         eta_max: learning rate at t = 0, above 0.
         eta_min: learning rate from t = `T_max` on, from 0 to `eta_max`.
 
     Before 0: `eta_max`. From `T_max` on: `eta_min`, where PyTorch's CosineAnnealingLR climbs again.
     ``.length`` is `T_max`.
 
-    >>> schedule = Cosine(T_max=50, eta_max=0.1, eta_min=0.0001)
-    >>> schedule(np.array([0, 25, 49, 50, 100])).round(6)
-    array([0.1     , 0.05005 , 0.000199, 0.0001  , 0.0001  ])
+    Example:
+        >>> schedule = Cosine(T_max=50, eta_max=0.1, eta_min=0.0001)
+        >>> schedule(np.array([0, 25, 49, 50, 100])).round(6)
+        array([0.1     , 0.05005 , 0.000199, 0.0001  , 0.0001  ])
 
     Source: Loshchilov & Hutter, "SGDR", ICLR 2017.
     """
@@ -384,63 +505,79 @@ class Cosine(Schedule):
     T_max: float
     eta_max: float
     eta_min: float = 0.0
+    # Made from the arguments; as class variables they are no arguments themselves.
+    _half: ClassVar[float]
+    _shortcut_end: ClassVar[float]
 
     def __post_init__(self) -> None:
-        _normalise(self, T_max=_duration("T_max", self.T_max), **_rates(self))
+        _store(self, T_max=_duration("T_max", self.T_max), **_rates(self.eta_max, self.eta_min))
         half = (self.eta_max - self.eta_min) / 2
-        if self.eta_min + 2 * half > self.eta_max:  # rounded up: no rate shall be above eta_max
+        if self.eta_min + 2 * half > self.eta_max:  # rounded up: no rate may be above eta_max
             half = math.nextafter(half, 0)
-        _normalise(self, _half=half)
+        _store(self, _half=half, _shortcut_end=self.T_max if self._is_unchanged() else 0.0)
+
+    def _is_unchanged(self) -> bool:
+        """Whether no subclass or mixin has a formula or a ``__call__`` of its own."""
+        others = set(type(self).__mro__) - {Cosine, Schedule, object}
+        return not any({"formula", "__call__"} & vars(kind).keys() for kind in others)
 
     @property
     def length(self) -> float:
         return self.T_max
 
-    if not TYPE_CHECKING:  # its types are those of Schedule.__call__
+    def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
+        if xp is _NUMBERS and 0 < t < self.T_max:
+            # On a number strictly between the ends, the textbook form is quicker and as accurate.
+            return self.eta_min + self._half * (1.0 + cos(pi * (t / self.T_max)))
+        return _interpolate(self.eta_min, self.eta_max, _cosine_weight(t, self.T_max, xp))
 
-        def __init_subclass__(cls):
-            if "formula" in vars(cls):  # another formula, for which the short cut below is wrong
-                cls.__call__ = Schedule.__call__
+    @overload
+    def __call__(self, t: float) -> float: ...
 
-        def __call__(self, t):
-            # For the call that a training loop makes, the formula without its layers. Strictly
-            # between the ends the textbook form serves: it is quicker, and equal but for rounding.
-            if (type(t) is int or type(t) is float) and 0 < t < self.T_max:
-                return self.eta_min + self._half * (1.0 + cos(pi * (t / self.T_max)))
-            return Schedule.__call__(self, t)
+    @overload
+    def __call__(self, t: NDArray[Any]) -> NDArray[np.float64]: ...
 
-    def formula(self, t: Any, xp: Any) -> Any:
-        return _between(self.eta_min, self.eta_max, _cosine_weight(t, self.T_max, xp))
+    @overload
+    def __call__(self, t: Any) -> Any: ...
+
+    def __call__(self, t: Any) -> Any:
+        # The call that a training loop makes: the line from `formula`, without the calls that lead
+        # to it, which would add a third to its time (benchmarks/schedules.py).
+        if (type(t) is int or type(t) is float) and 0 < t < self._shortcut_end:
+            return self.eta_min + self._half * (1.0 + cos(pi * (t / self.T_max)))
+        return super().__call__(t)
 
 
 @dataclass(frozen=True)
 class CosineWarmRestarts(Schedule):
-    r"""A cosine that starts anew: cycle i lasts :math:`T_i = T_0\,T_{mult}^i` updates.
+    r"""A cosine that restarts: cycle i lasts :math:`T_i = T_0\,T_{mult}^i` updates.
 
     .. math:: \eta_t = \eta_{min} + \tfrac12 (\eta_{max} d^i - \eta_{min})
               \left(1 + \cos\frac{\pi\,(t - b_i)}{T_i}\right)
 
     where cycle i begins at the boundary :math:`b_i = T_0 (1 + T_{mult} + ... + T_{mult}^{i-1})`.
-    Boundaries come from a table and a search in it; a logarithm is wrong at some of them.
+    We search i in a table of the boundaries. The logarithm that others use for it rounds some
+    boundaries into the cycle before.
 
     Args:
-        T_0: updates (or epochs) in the first cycle, above 0.
+        T_0: number of updates (or epochs) in the first cycle, above 0.
         eta_max: peak of the first cycle, above 0.
-        eta_min: floor of every cycle, from 0 to `eta_max`.
-        T_mult: each cycle is so many times as long as the one before, from 1, fractions allowed.
-        decay: each peak is so many times the one before, above 0 and at most 1, never below
+        eta_min: lowest rate of every cycle, from 0 to `eta_max`.
+        T_mult: growth factor of the cycle length, at least 1; may be fractional.
+        decay: factor from each peak to the next, d, above 0 and at most 1. No peak is below
             `eta_min`.
-        cycles: how many cycles there are, or None for no end.
+        cycles: number of cycles, or None for no end.
 
-    A restart belongs to the new cycle: ``schedule(T_0) == eta_max`` (times `decay`). Before 0:
-    `eta_max`. After the last cycle: `eta_min`. ``.length`` is the sum of the cycles, infinite with
-    ``cycles=None``; ``.boundaries`` are the restarts.
+    A restart belongs to the new cycle: ``schedule(T_0)`` is `eta_max` times `decay`. Before 0:
+    `eta_max`. After the last cycle: `eta_min`. ``.length`` is the sum of all cycles, and infinite
+    with ``cycles=None``. ``.boundaries`` are the restarts.
 
-    >>> schedule = CosineWarmRestarts(T_0=10, eta_max=0.1, T_mult=2, cycles=3)
-    >>> schedule.length, schedule.boundaries
-    (70, (10, 30))
-    >>> [round(schedule(t), 6) for t in (0, 5, 9, 10, 20, 30, 70)]
-    [0.1, 0.05, 0.002447, 0.1, 0.05, 0.1, 0.0]
+    Example:
+        >>> schedule = CosineWarmRestarts(T_0=10, eta_max=0.1, T_mult=2, cycles=3)
+        >>> schedule.length, schedule.boundaries
+        (70, (10, 30))
+        >>> [round(schedule(t), 6) for t in (0, 5, 9, 10, 20, 30, 70)]
+        [0.1, 0.05, 0.002447, 0.1, 0.05, 0.1, 0.0]
 
     Source: Loshchilov & Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017.
     """
@@ -453,23 +590,23 @@ class CosineWarmRestarts(Schedule):
     cycles: int | None = None
 
     def __post_init__(self) -> None:
-        right = "a number from 1 (each cycle as long as the one before, or longer)"
-        T_mult = _number("T_mult", self.T_mult, right)
-        _require(T_mult >= 1, "T_mult", T_mult, right)
-        _normalise(
+        right = "a growth factor of the cycle length, at least 1"
+        T_mult = number("T_mult", self.T_mult, right)
+        require(T_mult >= 1, "T_mult", T_mult, right)
+        _store(
             self,
             T_0=_duration("T_0", self.T_0),
-            **_rates(self),
+            **_rates(self.eta_max, self.eta_min),
             T_mult=T_mult,
-            decay=_fraction("decay", self.decay),
-            cycles=_count_or_none("cycles", self.cycles),
+            decay=_factor("decay", self.decay),
+            cycles=_cycles_or_none(self.cycles),
         )
         if T_mult > 1:
-            _ = self._starts  # so that a table that cannot be made is an error now, not later
+            _ = self._starts  # make the table now, so that an impossible one is an error now
 
     @cached_property
     def _starts(self) -> tuple[float, ...]:
-        """Where each cycle begins, for T_mult > 1, and last where the last one ends."""
+        """For T_mult > 1: where each cycle begins, and then where the last one ends."""
         starts: list[float] = [0]
         T_i = self.T_0
         whole = isinstance(self.T_0, int) and self.T_mult == int(self.T_mult)
@@ -502,23 +639,31 @@ class CosineWarmRestarts(Schedule):
             return _multiples(self.T_0, t)
         return (start for start in self._starts[1:] if start < t)
 
-    def formula(self, t: Any, xp: Any) -> Any:
+    def _stretch_to_draw(self) -> float:
+        four = 4 * self.T_0 if self.T_mult == 1 else self._starts[min(4, len(self._starts) - 1)]
+        return min(self.length, four) if self.cycles is None else self.length
+
+    def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
         if self.T_mult == 1:
-            i, since, T_i = _periodic(t, self.T_0, self.cycles, xp)
+            i, since, T_i = _place_in_equal_cycles(t, self.T_0, self.cycles, xp)
         else:
-            i, since, T_i = _cycle(t, self._starts, xp)
-        peak = self.eta_max
+            i, since, T_i = _place_in_growing_cycles(t, self._starts, xp)
+        peak: Rate = self.eta_max
         if self.decay < 1:
             peak = xp.clip(peak * self.decay**i, self.eta_min, peak)
-        return _between(self.eta_min, peak, _cosine_weight(since, T_i, xp))
+        return _interpolate(self.eta_min, peak, _cosine_weight(since, T_i, xp))
 
 
-def _periodic(t: Any, period: float, cycles: int | None, xp: Any) -> tuple[Any, Any, Any]:
-    """Cycle number, time since it began and its length, for cycles of one length.
+Place: TypeAlias = tuple[Values, Values, Values]  # the cycle's number, the time in it, its length
 
-    Past the last cycle, time runs on within the last one, so that a clip holds its end.
+
+def _place_in_equal_cycles(t: Time, period: float, cycles: int | None, xp: ArrayNamespace) -> Place:
+    """The cycle that `t` is in, the time since it began, and its length, for equal cycles.
+
+    After the last cycle, return its index and its full length, so that the rate stays at its final
+    value.
     """
-    i, since = _divided(xp.clip(t, 0, HORIZON), period, xp)
+    i, since = _whole_periods(xp.clip(t, 0, HORIZON), period, xp)
     if cycles is not None:
         over = i >= cycles
         i = xp.where(over, cycles - 1, i)
@@ -526,21 +671,19 @@ def _periodic(t: Any, period: float, cycles: int | None, xp: Any) -> tuple[Any, 
     return i, since, period
 
 
-def _divided(t: Any, period: float, xp: Any) -> tuple[Any, Any]:
-    """How many periods are over, and the time since; i * period is exactly i of them.
+def _whole_periods(t: Time, period: float, xp: ArrayNamespace) -> tuple[Values, Values]:
+    """How many periods are over, and the time since the last one; t = i * period is exactly i.
 
-    Division alone falls short of some by a rounding error: 1.0 // 0.1 is 9, though 10 * 0.1 is 1.0.
+    A division alone is sometimes one short, by a rounding error: 1.0 // 0.1 is 9, although
+    10 * 0.1 is 1.0.
     """
     i = t // period
     i = xp.where((i + 1) * period <= t, i + 1, i)
     return i, xp.where(t <= i * period, 0.0, t % period)
 
 
-def _cycle(t: Any, starts: tuple[float, ...], xp: Any) -> tuple[Any, Any, Any]:
+def _place_in_growing_cycles(t: Time, starts: tuple[float, ...], xp: ArrayNamespace) -> Place:
     """The same for cycles of growing length, found by a search in the table of their starts."""
-    if xp is _Scalars:
-        i = min(max(bisect_right(starts, t) - 1, 0), len(starts) - 2)
-        return i, t - starts[i], starts[i + 1] - starts[i]
     table = xp.asarray(starts, dtype=float)
     i = xp.clip(xp.searchsorted(table, t, side="right") - 1, 0, len(starts) - 2)
     return i, t - table[i], table[i + 1] - table[i]
@@ -548,17 +691,8 @@ def _cycle(t: Any, starts: tuple[float, ...], xp: Any) -> tuple[Any, Any, Any]:
 
 def _multiples(period: float, t: float) -> Iterable[float]:
     """period, 2 period, ... below t, one by one."""
-    _require(t < math.inf, "t", t, "finite: this schedule has no last boundary")
+    require(t < math.inf, "t", t, "finite: this schedule has no last boundary")
     return (i * period for i in range(1, math.ceil(t / period) + 1) if i * period < t)
-
-
-def _all_boundaries(schedule: Schedule) -> tuple[float, ...]:
-    if schedule.length == math.inf:
-        raise ValueError(
-            f"{schedule!r} has no end and so no last boundary: ask boundaries_before(t), or give "
-            "cycles where the schedule takes them"
-        )
-    return schedule.boundaries_before(schedule.length)
 
 
 # ------------------------------------------------------------------------ the other families
@@ -569,14 +703,15 @@ class Linear(Schedule):
     r"""A straight line: :math:`\eta_t = \eta_{max} - (\eta_{max}-\eta_{min})\,t/T_{max}`.
 
     Args:
-        T_max: updates (or epochs) from `eta_max` to `eta_min`, above 0.
+        T_max: number of updates (or epochs) from `eta_max` to `eta_min`, above 0.
         eta_max: learning rate at t = 0, above 0.
         eta_min: learning rate from t = `T_max` on, from 0 to `eta_max`.
 
     Before 0: `eta_max`. From `T_max` on: `eta_min`. ``.length`` is `T_max`.
 
-    >>> [round(Linear(T_max=50, eta_max=0.1)(t), 6) for t in (0, 25, 40, 50)]
-    [0.1, 0.05, 0.02, 0.0]
+    Example:
+        >>> [round(Linear(T_max=50, eta_max=0.1)(t), 6) for t in (0, 25, 40, 50)]
+        [0.1, 0.05, 0.02, 0.0]
 
     Source: Li, Yumer & Ramanan, "Budgeted Training", ICLR 2020; Defazio et al., "Optimal Linear
     Decay Learning Rate Schedules and Further Refinements", 2023.
@@ -587,14 +722,14 @@ class Linear(Schedule):
     eta_min: float = 0.0
 
     def __post_init__(self) -> None:
-        _normalise(self, T_max=_duration("T_max", self.T_max), **_rates(self))
+        _store(self, T_max=_duration("T_max", self.T_max), **_rates(self.eta_max, self.eta_min))
 
     @property
     def length(self) -> float:
         return self.T_max
 
-    def formula(self, t: Any, xp: Any) -> Any:
-        return _between(self.eta_min, self.eta_max, _linear_weight(t, self.T_max, xp))
+    def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
+        return _interpolate(self.eta_min, self.eta_max, _linear_weight(t, self.T_max, xp))
 
 
 @dataclass(frozen=True)
@@ -602,15 +737,17 @@ class Polynomial(Schedule):
     r"""A power of the time left: :math:`\eta_{min} + (\eta_{max}-\eta_{min})(1-t/T_{max})^p`.
 
     Args:
-        T_max: updates (or epochs) from `eta_max` to `eta_min`, above 0.
+        T_max: number of updates (or epochs) from `eta_max` to `eta_min`, above 0.
         eta_max: learning rate at t = 0, above 0.
         eta_min: learning rate from t = `T_max` on, from 0 to `eta_max`.
-        power: the exponent p, above 0; 1 is :class:`Linear`, 2 has the cosine's kind of tail.
+        power: the exponent p, above 0. With 1 this is :class:`Linear`; with 2 the end is flat, as
+            that of a cosine.
 
     Before 0: `eta_max`. From `T_max` on: `eta_min`. ``.length`` is `T_max`.
 
-    >>> [round(Polynomial(T_max=50, eta_max=0.1)(t), 6) for t in (0, 25, 40, 50)]
-    [0.1, 0.025, 0.004, 0.0]
+    Example:
+        >>> [round(Polynomial(T_max=50, eta_max=0.1)(t), 6) for t in (0, 25, 40, 50)]
+        [0.1, 0.025, 0.004, 0.0]
 
     Source: Chen et al., "DeepLab", TPAMI 2018, who call it "poly" (p = 0.9).
     """
@@ -621,42 +758,46 @@ class Polynomial(Schedule):
     power: float = 2.0
 
     def __post_init__(self) -> None:
-        power = _number("power", self.power, "an exponent above 0")
-        _require(power > 0, "power", power, "an exponent above 0")
-        _normalise(self, T_max=_duration("T_max", self.T_max), **_rates(self), power=float(power))
+        power = float(positive("power", self.power, "an exponent above 0"))
+        T_max = _duration("T_max", self.T_max)
+        _store(self, T_max=T_max, **_rates(self.eta_max, self.eta_min), power=power)
 
     @property
     def length(self) -> float:
         return self.T_max
 
-    def formula(self, t: Any, xp: Any) -> Any:
+    def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
         w = _linear_weight(t, self.T_max, xp)
-        # A power below 1 has no slope at 0, and automatic differentiation would see it from afar.
+        # A power below 1 has an infinite slope at 0. Automatic differentiation would let it into
+        # the result through either branch of one `where`, so there are two.
         w = xp.where(w > 0, xp.where(w > 0, w, 1.0) ** self.power, 0.0)
-        return _between(self.eta_min, self.eta_max, w)
+        return _interpolate(self.eta_min, self.eta_max, w)
 
 
 @dataclass(frozen=True)
 class Exponential(Schedule):
-    r"""The same ratio at every update.
+    r"""The same factor from each update to the next.
 
     .. math:: \eta_t = \eta_{max} (\eta_{min}/\eta_{max})^{t/T_{max}}
 
-    Stated by its ends, as all schedules here; PyTorch's `gamma` is
-    ``(eta_min / eta_max) ** (1 / T_max)``.
+    Like all schedules here, it takes both ends. PyTorch's ExponentialLR takes the factor, `gamma`,
+    which is ``(eta_min / eta_max) ** (1 / T_max)``.
 
     Args:
-        T_max: updates (or epochs) from `eta_max` to `eta_min`, above 0.
+        T_max: number of updates (or epochs) from `eta_max` to `eta_min`, above 0.
         eta_max: learning rate at t = 0, above 0.
-        eta_min: learning rate from t = `T_max` on, above 0 (no ratio leads to 0), to `eta_max`.
+        eta_min: learning rate from t = `T_max` on, up to `eta_max`, and above 0, because no factor
+            leads to 0.
 
     Before 0: `eta_max`. From `T_max` on: `eta_min`. ``.length`` is `T_max`.
 
-    >>> [round(Exponential(T_max=50, eta_max=0.1, eta_min=0.001)(t), 6) for t in (0, 25, 50, 60)]
-    [0.1, 0.01, 0.001, 0.001]
+    Example:
+        >>> schedule = Exponential(T_max=50, eta_max=0.1, eta_min=0.001)
+        >>> [round(schedule(t), 6) for t in (0, 25, 50, 60)]
+        [0.1, 0.01, 0.001, 0.001]
 
-    Source: compared with others by Li & Arora, "An Exponential Learning Rate Schedule for Deep
-    Learning", ICLR 2020.
+    Source: Li & Arora, "An Exponential Learning Rate Schedule for Deep Learning", ICLR 2020,
+    compare it with others.
     """
 
     T_max: float
@@ -664,15 +805,15 @@ class Exponential(Schedule):
     eta_min: float
 
     def __post_init__(self) -> None:
-        _normalise(self, T_max=_duration("T_max", self.T_max), **_rates(self))
+        _store(self, T_max=_duration("T_max", self.T_max), **_rates(self.eta_max, self.eta_min))
         right = "a learning rate above 0: an exponential never reaches 0"
-        _require(self.eta_min > 0, "eta_min", self.eta_min, right)
+        require(self.eta_min > 0, "eta_min", self.eta_min, right)
 
     @property
     def length(self) -> float:
         return self.T_max
 
-    def formula(self, t: Any, xp: Any) -> Any:
+    def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
         s = xp.clip(t, 0, self.T_max) / self.T_max
         rate = self.eta_max * xp.exp(s * (math.log(self.eta_min) - math.log(self.eta_max)))
         return xp.where(s == 1, float(self.eta_min), xp.clip(rate, self.eta_min, self.eta_max))
@@ -680,21 +821,22 @@ class Exponential(Schedule):
 
 @dataclass(frozen=True)
 class InverseSqrt(Schedule):
-    r"""Falls with the root of time.
+    r"""Falls as one over the square root of time.
 
     .. math:: \eta_t = \eta_{min} + (\eta_{max}-\eta_{min}) \sqrt{\tau/(\tau+t)}
 
     Args:
-        timescale: the constant tau, above 0: at t = 3 tau half of the way down is done.
+        timescale: the constant :math:`\tau`, in updates (or epochs), above 0. At t = 3 `timescale`
+            the rate is halfway between `eta_max` and `eta_min`.
         eta_max: learning rate at t = 0, above 0.
-        eta_min: the value approached but not reached, from 0 to `eta_max`.
+        eta_min: the value that the rate approaches and never reaches, from 0 to `eta_max`.
 
-    Before 0: `eta_max`. It has no end: ``.length`` is infinite. With
-    ``warmup(..., updates=w, start=0.0)`` and ``timescale=w`` it is the Transformer's schedule up to
-    that one's factor.
+    Before 0: `eta_max`. It has no end: ``.length`` is infinite. The Transformer's schedule is, up
+    to its own factor, ``warmup(InverseSqrt(timescale=w, ...), updates=w, start=0.0)``.
 
-    >>> [round(InverseSqrt(timescale=100, eta_max=0.1)(t), 6) for t in (0, 300, 9900)]
-    [0.1, 0.05, 0.01]
+    Example:
+        >>> [round(InverseSqrt(timescale=100, eta_max=0.1)(t), 6) for t in (0, 300, 9900)]
+        [0.1, 0.05, 0.01]
 
     Source: Vaswani et al., "Attention Is All You Need", NeurIPS 2017, section 5.3.
     """
@@ -704,11 +846,15 @@ class InverseSqrt(Schedule):
     eta_min: float = 0.0
 
     def __post_init__(self) -> None:
-        _normalise(self, timescale=_duration("timescale", self.timescale), **_rates(self))
+        timescale = _duration("timescale", self.timescale)
+        _store(self, timescale=timescale, **_rates(self.eta_max, self.eta_min))
 
-    def formula(self, t: Any, xp: Any) -> Any:
+    def _stretch_to_draw(self) -> float:
+        return 10 * self.timescale
+
+    def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
         w = xp.sqrt(self.timescale / (self.timescale + xp.clip(t, 0, HORIZON)))
-        return _between(self.eta_min, self.eta_max, w)
+        return _interpolate(self.eta_min, self.eta_max, w)
 
 
 @dataclass(frozen=True)
@@ -716,19 +862,20 @@ class Step(Schedule):
     r"""A staircase: :math:`\eta_t = \max(\eta_{min},\ \eta_{max}\,\gamma^{\lfloor t/S\rfloor})`.
 
     Args:
-        step_size: updates (or epochs) on each stair, S, above 0.
+        step_size: number of updates (or epochs) on each stair, S, above 0.
         eta_max: learning rate at t = 0, above 0.
-        eta_min: never below this, from 0 to `eta_max`.
-        gamma: each stair is so many times the one before, above 0 and at most 1.
+        eta_min: lowest learning rate, from 0 to `eta_max`.
+        gamma: factor from each stair to the next, above 0 and at most 1.
 
-    The stair's first update has the new rate. Before 0: `eta_max`. It has no end: ``.length`` is
-    infinite; the stairs are given by ``boundaries_before(t)``.
+    The first update of a stair has the new rate. Before 0: `eta_max`. It has no end: ``.length`` is
+    infinite, and ``boundaries_before(t)`` says where stairs begin.
 
-    >>> [round(Step(step_size=30, eta_max=0.1)(t), 6) for t in (0, 29, 30, 60)]
-    [0.1, 0.1, 0.01, 0.001]
+    Example:
+        >>> [round(Step(step_size=30, eta_max=0.1)(t), 6) for t in (0, 29, 30, 60)]
+        [0.1, 0.1, 0.01, 0.001]
 
-    Source: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, is how it became
-    the standard that cosine replaced.
+    Source: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, made it the
+    standard that the cosine later replaced.
     """
 
     step_size: float
@@ -737,24 +884,27 @@ class Step(Schedule):
     gamma: float = 0.1
 
     def __post_init__(self) -> None:
-        _normalise(
+        _store(
             self,
             step_size=_duration("step_size", self.step_size),
-            **_rates(self),
-            gamma=_fraction("gamma", self.gamma),
+            **_rates(self.eta_max, self.eta_min),
+            gamma=_factor("gamma", self.gamma),
         )
 
     @property
     def boundaries(self) -> tuple[float, ...]:
-        """Endless: an error that points to ``boundaries_before``."""
+        """An error that points to ``boundaries_before``, because there is no last boundary."""
         return _all_boundaries(self)
 
     def _boundaries(self, t: float) -> Iterable[float]:
         return _multiples(self.step_size, t)
 
-    def formula(self, t: Any, xp: Any) -> Any:
-        stair, _ = _divided(xp.clip(t, 0, HORIZON), self.step_size, xp)
-        return _stair(self, stair, xp)
+    def _stretch_to_draw(self) -> float:
+        return 4 * self.step_size
+
+    def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
+        stair, _ = _whole_periods(xp.clip(t, 0, HORIZON), self.step_size, xp)
+        return _rate_on_stair(self, stair, xp)
 
 
 @dataclass(frozen=True)
@@ -766,14 +916,16 @@ class MultiStep(Schedule):
     Args:
         milestones: update indices (or epochs) of the drops, increasing, above 0.
         eta_max: learning rate at t = 0, above 0.
-        eta_min: never below this, from 0 to `eta_max`.
-        gamma: each stair is so many times the one before, above 0 and at most 1.
+        eta_min: lowest learning rate, from 0 to `eta_max`.
+        gamma: factor from each stair to the next, above 0 and at most 1.
 
     The update at a milestone has the new rate. Before 0: `eta_max`. From the last milestone on: the
-    last stair. ``.length`` is the last milestone, ``.boundaries`` all of them.
+    last stair's rate. ``.length`` is the last milestone, ``.boundaries`` are all of them.
 
-    >>> [round(MultiStep(milestones=[30, 45], eta_max=0.1)(t), 6) for t in (0, 29, 30, 45, 99)]
-    [0.1, 0.1, 0.01, 0.001, 0.001]
+    Example:
+        >>> schedule = MultiStep(milestones=[30, 45], eta_max=0.1)
+        >>> [round(schedule(t), 6) for t in (0, 29, 30, 45, 99)]
+        [0.1, 0.1, 0.01, 0.001, 0.001]
 
     Source: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016.
     """
@@ -784,10 +936,10 @@ class MultiStep(Schedule):
     gamma: float = 0.1
 
     def __post_init__(self) -> None:
-        milestones = _increasing("milestones", self.milestones)
-        _require(len(milestones) > 0, "milestones", milestones, "at least one update index")
-        gamma = _fraction("gamma", self.gamma)
-        _normalise(self, milestones=milestones, **_rates(self), gamma=gamma)
+        milestones = _increasing_times("milestones", self.milestones)
+        require(len(milestones) > 0, "milestones", milestones, "at least one update index")
+        gamma = _factor("gamma", self.gamma)
+        _store(self, milestones=milestones, **_rates(self.eta_max, self.eta_min), gamma=gamma)
 
     @property
     def length(self) -> float:
@@ -801,40 +953,38 @@ class MultiStep(Schedule):
     def _boundaries(self, t: float) -> Iterable[float]:
         return self.milestones
 
-    def formula(self, t: Any, xp: Any) -> Any:
-        if xp is _Scalars:
-            stair = bisect_right(self.milestones, t)
-        else:
-            stair = xp.searchsorted(xp.asarray(self.milestones, dtype=float), t, side="right")
-        return _stair(self, stair, xp)
+    def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
+        table = xp.asarray(self.milestones, dtype=float)
+        return _rate_on_stair(self, xp.searchsorted(table, t, side="right"), xp)
 
 
-def _stair(schedule: Step | MultiStep, stair: Any, xp: Any) -> Any:
+def _rate_on_stair(schedule: Step | MultiStep, stair: Values, xp: ArrayNamespace) -> Rate:
     rate = schedule.eta_max * float(schedule.gamma) ** stair
     return xp.clip(rate, float(schedule.eta_min), float(schedule.eta_max))
 
 
 @dataclass(frozen=True)
 class Cyclical(Schedule):
-    r"""Triangles: `half_cycle` updates up from `eta_min` to `eta_max`, as many down again.
+    r"""Triangles: `half_cycle` updates up from `eta_min` to `eta_max`, and as many down again.
 
     .. math:: \eta_t = \eta_{min} + (\eta_{max} d^i - \eta_{min})\,(1 - |x - 1|),
               \qquad x = (t \bmod 2H)/H, \quad i = \lfloor t/2H \rfloor
 
     Args:
-        half_cycle: updates (or epochs) from floor to peak, H, above 0.
+        half_cycle: number of updates (or epochs) from the lowest rate to the peak, H, above 0.
         eta_max: first peak, above 0.
-        eta_min: floor, from 0 to `eta_max`.
-        decay: each peak is so many times the one before, never below `eta_min`; 0.5 is Smith's
-            "triangular2" where `eta_min` is 0.
-        cycles: how many triangles there are, or None for no end.
+        eta_min: lowest rate, from 0 to `eta_max`.
+        decay: factor from each peak to the next, d, above 0 and at most 1. No peak is below
+            `eta_min`. Smith's "triangular2" is 0.5 with `eta_min` 0.
+        cycles: number of triangles, or None for no end.
 
-    Before 0 and after the last cycle: `eta_min`. ``.length`` is 2 H `cycles`, infinite with
-    ``cycles=None``; ``.boundaries`` are where cycles begin.
+    Before 0 and after the last cycle: `eta_min`. ``.length`` is 2 H `cycles`, and infinite with
+    ``cycles=None``. ``.boundaries`` are where cycles begin.
 
-    >>> schedule = Cyclical(half_cycle=10, eta_max=0.1, eta_min=0.02, cycles=2)
-    >>> [round(schedule(t), 6) for t in (0, 5, 10, 15, 20, 30, 40, 45)]
-    [0.02, 0.06, 0.1, 0.06, 0.02, 0.1, 0.02, 0.02]
+    Example:
+        >>> schedule = Cyclical(half_cycle=10, eta_max=0.1, eta_min=0.02, cycles=2)
+        >>> [round(schedule(t), 6) for t in (0, 5, 10, 15, 20, 30, 40, 45)]
+        [0.02, 0.06, 0.1, 0.06, 0.02, 0.1, 0.02, 0.02]
 
     Source: Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017.
     """
@@ -846,12 +996,12 @@ class Cyclical(Schedule):
     cycles: int | None = None
 
     def __post_init__(self) -> None:
-        _normalise(
+        _store(
             self,
             half_cycle=_duration("half_cycle", self.half_cycle),
-            **_rates(self),
-            decay=_fraction("decay", self.decay),
-            cycles=_count_or_none("cycles", self.cycles),
+            **_rates(self.eta_max, self.eta_min),
+            decay=_factor("decay", self.decay),
+            cycles=_cycles_or_none(self.cycles),
         )
 
     @property
@@ -866,35 +1016,40 @@ class Cyclical(Schedule):
     def _boundaries(self, t: float) -> Iterable[float]:
         return _multiples(2 * self.half_cycle, min(t, self.length))
 
-    def formula(self, t: Any, xp: Any) -> Any:
-        i, since, _ = _periodic(t, 2 * self.half_cycle, self.cycles, xp)
+    def _stretch_to_draw(self) -> float:
+        return 8 * self.half_cycle if self.cycles is None else self.length
+
+    def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
+        i, since, _ = _place_in_equal_cycles(t, 2 * self.half_cycle, self.cycles, xp)
         peak = xp.clip(self.eta_max * self.decay**i, self.eta_min, self.eta_max)
-        return _between(self.eta_min, peak, 1.0 - abs(since / self.half_cycle - 1.0))
+        return _interpolate(self.eta_min, peak, 1.0 - xp.abs(since / self.half_cycle - 1.0))
 
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
     r"""One climb and one long descent: from `eta_start` to `eta_max` to `eta_min`.
 
-    With `w` falling from 1 to 0 (see `shape`), and P the peak's update:
+    With a weight w that falls from 1 to 0 (see `shape`), and the update P of the peak:
 
     .. math:: \eta_t = \eta_{start} w(t, P) + \eta_{max} (1 - w(t, P)) \quad (t < P), \qquad
               \eta_{max} w(t-P, T-P) + \eta_{min} (1 - w(t-P, T-P)) \quad (t \ge P)
 
     Args:
-        T_max: updates (or epochs) in all, above 0.
+        T_max: number of updates (or epochs) in all, T, above 0.
         eta_max: the peak, above 0.
         eta_min: learning rate from t = `T_max` on, from 0 to `eta_max`.
         eta_start: learning rate at t = 0, from 0 to `eta_max`; None is `eta_max` / 25.
-        peak: update at which `eta_max` is reached, above 0 and below `T_max`; None is 0.3 `T_max`.
-        shape: "cosine" or "linear", for both ways.
+        peak: update of the peak, P, above 0 and below `T_max`; None is 0.3 `T_max`.
+        shape: "cosine" or "linear", for the climb and the descent.
 
-    Before 0: `eta_start`. From `T_max` on: `eta_min`. ``.length`` is `T_max`, ``.boundaries`` the
-    peak. PyTorch's OneCycleLR over N updates is ``T_max=N-1, peak=0.3*N-1, eta_min=eta_start/1e4``.
+    Before 0: `eta_start`. From `T_max` on: `eta_min`. ``.length`` is `T_max`, ``.boundaries`` holds
+    the peak. PyTorch's OneCycleLR over N updates is ``T_max=N-1, peak=0.3*N-1,
+    eta_min=eta_start/1e4``.
 
-    >>> schedule = OneCycle(T_max=100, eta_max=0.1)
-    >>> [round(schedule(t), 6) for t in (0, 15, 30, 65, 100)]
-    [0.004, 0.052, 0.1, 0.05, 0.0]
+    Example:
+        >>> schedule = OneCycle(T_max=100, eta_max=0.1)
+        >>> [round(schedule(t), 6) for t in (0, 15, 30, 65, 100)]
+        [0.004, 0.052, 0.1, 0.05, 0.0]
 
     Source: Smith & Topin, "Super-Convergence", 2018; the cosine shape is fastai's.
     """
@@ -907,20 +1062,19 @@ class OneCycle(Schedule):
     shape: str = "cosine"
 
     def __post_init__(self) -> None:
-        T_max, rates = _duration("T_max", self.T_max), _rates(self)
-        _normalise(self, T_max=T_max, **rates)
+        T_max = _duration("T_max", self.T_max)
+        _store(self, T_max=T_max, **_rates(self.eta_max, self.eta_min))
         if self.eta_start is not None:
             right = f"a learning rate from 0 to eta_max={self.eta_max!r}, or None"
-            eta_start = _from_zero("eta_start", self.eta_start, right)
-            _require(eta_start <= self.eta_max, "eta_start", eta_start, right)
-            _normalise(self, eta_start=eta_start)
+            eta_start = not_negative("eta_start", self.eta_start, right)
+            require(eta_start <= self.eta_max, "eta_start", eta_start, right)
+            _store(self, eta_start=eta_start)
         if self.peak is not None:
             right = f"an update above 0 and below T_max={T_max!r}, or None"
-            peak = _number("peak", self.peak, right)
-            _require(0 < peak < T_max, "peak", peak, right)
-            _normalise(self, peak=peak)
-        shapes = ("cosine", "linear")
-        _require(self.shape in shapes, "shape", self.shape, " or ".join(map(repr, shapes)))
+            peak = positive("peak", self.peak, right)
+            require(peak < T_max, "peak", peak, right)
+            _store(self, peak=peak)
+        require(self.shape in ("cosine", "linear"), "shape", self.shape, "'cosine' or 'linear'")
 
     @property
     def length(self) -> float:
@@ -938,11 +1092,11 @@ class OneCycle(Schedule):
     def _boundaries(self, t: float) -> Iterable[float]:
         return self.boundaries
 
-    def formula(self, t: Any, xp: Any) -> Any:
+    def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
         weight, peak = _SHAPES[self.shape], self._peak
         start = self.eta_max / 25 if self.eta_start is None else self.eta_start
-        up = _between(self.eta_max, start, weight(t, peak, xp))
-        down = _between(self.eta_min, self.eta_max, weight(t - peak, self.T_max - peak, xp))
+        up = _interpolate(self.eta_max, start, weight(t, peak, xp))
+        down = _interpolate(self.eta_min, self.eta_max, weight(t - peak, self.T_max - peak, xp))
         return xp.where(t < peak, up, xp.where(t < self.T_max, down, float(self.eta_min)))
 
 
@@ -953,23 +1107,24 @@ class WSD(Schedule):
     .. math:: \eta_t = \eta_{max} \tfrac{t+1}{W+1} \; (t < W), \quad \eta_{max} \; (t < T-D), \quad
               \eta_{min} + (\eta_{max}-\eta_{min})\,w(t-T+D,\,D) \; (t < T)
 
-    The decay can start at any time, so that a run is prolonged or several lengths share one
-    plateau; a cosine has to know its end from the start.
+    The cooldown can start at any time. So you can prolong a run, and runs of several lengths can
+    share one plateau. A cosine has to know its end from the start.
 
     Args:
-        T_max: updates (or epochs) in all, T, above 0.
-        decay: updates of the cooldown at the end, D, above 0.
-        eta_max: the plateau, above 0.
+        T_max: number of updates (or epochs) in all, T, above 0.
+        decay: number of updates in the cooldown at the end, D, above 0.
+        eta_max: rate of the plateau, above 0.
         eta_min: learning rate from t = `T_max` on, from 0 to `eta_max`.
-        warmup: updates of the rise at the beginning, W, from 0; as in :func:`warmup`.
+        warmup: number of updates in the rise at the beginning, W, from 0; as in :func:`warmup`.
         shape: of the cooldown: "linear", "sqrt" (1 - sqrt) or "cosine".
 
     Before 0: the first value. From `T_max` on: `eta_min`. ``.length`` is `T_max`, ``.boundaries``
     are where plateau and cooldown begin.
 
-    >>> schedule = WSD(T_max=100, decay=20, eta_max=0.1, warmup=4)
-    >>> [round(schedule(t), 6) for t in (0, 4, 80, 90, 100)], schedule.boundaries
-    ([0.02, 0.1, 0.1, 0.05, 0.0], (4, 80))
+    Example:
+        >>> schedule = WSD(T_max=100, decay=20, eta_max=0.1, warmup=4)
+        >>> [round(schedule(t), 6) for t in (0, 4, 80, 90, 100)], schedule.boundaries
+        ([0.02, 0.1, 0.1, 0.05, 0.0], (4, 80))
 
     Source: Hu et al., "MiniCPM", 2024; Hägele et al., "Scaling Laws and Compute-Optimal Training
     Beyond Fixed Training Durations", NeurIPS 2024, for lengths and the "sqrt" shape.
@@ -984,11 +1139,12 @@ class WSD(Schedule):
 
     def __post_init__(self) -> None:
         T_max, decay = _duration("T_max", self.T_max), _duration("decay", self.decay)
-        warmup = _from_zero("warmup", self.warmup, "a number of updates (or epochs) from 0")
+        warmup = not_negative("warmup", self.warmup, "a number of updates (or epochs) from 0")
         right = f"at most T_max - warmup = {T_max - warmup!r}"
-        _require(decay + warmup <= T_max, "decay", decay, right)
-        _require(self.shape in list(_SHAPES), "shape", self.shape, f"one of {', '.join(_SHAPES)}")
-        _normalise(self, T_max=T_max, decay=decay, **_rates(self), warmup=warmup)
+        require(decay + warmup <= T_max, "decay", decay, right)
+        require(self.shape in list(_SHAPES), "shape", self.shape, f"one of {', '.join(_SHAPES)}")
+        rates = _rates(self.eta_max, self.eta_min)
+        _store(self, T_max=T_max, decay=decay, **rates, warmup=warmup)
 
     @property
     def length(self) -> float:
@@ -1002,22 +1158,25 @@ class WSD(Schedule):
     def _boundaries(self, t: float) -> Iterable[float]:
         return self.boundaries
 
-    def formula(self, t: Any, xp: Any) -> Any:
+    def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
         cooldown = self.T_max - self.decay
         w = _SHAPES[self.shape](t - cooldown, self.decay, xp)
-        rate = xp.where(t < self.T_max, _between(self.eta_min, self.eta_max, w), self.eta_min)
-        return xp.where(t < self.warmup, _rise(t, self.warmup, self.eta_max, None, xp), 1.0 * rate)
+        after = xp.where(t < self.T_max, _interpolate(self.eta_min, self.eta_max, w), self.eta_min)
+        rise = _rate_of_warmup(t, self.warmup, self.eta_max, None, xp)
+        return xp.where(t < self.warmup, rise, 1.0 * after)
 
 
 # ----------------------------------------------------------------------------- composition
 
 
-def _rise(t: Any, updates: float, first: float, start: float | None, xp: Any) -> Any:
-    """Warm-up to `first`: from one (updates + 1)th of it by default, from `start` where given."""
+def _rate_of_warmup(
+    t: Time, updates: float, first: float, start: float | None, xp: ArrayNamespace
+) -> Rate:
+    """A rise to `first`: from `start`, or by default from one (updates + 1)th of `first`."""
     t = xp.clip(t, 0, updates)
     if start is None:
         return first * ((t + 1) / (updates + 1))
-    return _between(start, first, t / updates)
+    return _interpolate(start, first, t / updates)
 
 
 @dataclass(frozen=True, repr=False)
@@ -1029,15 +1188,15 @@ class Warmup(Schedule):
     start: float | None = None
 
     def __post_init__(self) -> None:
-        _schedule("schedule", self.inner)
+        _require_schedule("schedule", self.inner)
         updates = _duration("updates", self.updates)
         start = self.start
         if start is not None:
             first = self.inner(0)
             right = f"a learning rate from 0 to the schedule's first value {first!r}, or None"
-            start = _from_zero("start", start, right)
-            _require(start <= first, "start", start, right)
-        _normalise(self, updates=updates, start=start)
+            start = not_negative("start", start, right)
+            require(start <= first, "start", start, right)
+        _store(self, updates=updates, start=start)
 
     @property
     def length(self) -> float:
@@ -1046,19 +1205,25 @@ class Warmup(Schedule):
     @property
     def boundaries(self) -> tuple[float, ...]:
         """The end of the warm-up, then the schedule's own boundaries."""
-        return _known_boundaries(self, self.inner)
+        return _all_boundaries(self)
 
     def _boundaries(self, t: float) -> Iterable[float]:
-        later = self.inner.boundaries_before(t - self.updates)
-        return (self.updates, *(self.updates + b for b in later))
+        yield self.updates
+        for boundary in self.inner._boundaries_before(t - self.updates):
+            yield self.updates + boundary
 
-    def formula(self, t: Any, xp: Any) -> Any:
-        if xp is _Scalars and t >= self.updates:
+    def _stretch_to_draw(self) -> float:
+        inner = self.inner._stretch_to_draw()
+        return self.updates + (4 * self.updates if inner is None else inner)
+
+    def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
+        # Call the schedule, not its formula: its class may have a __call__ of its own.
+        if xp is _NUMBERS and t >= self.updates:
             return self.inner(t - self.updates)
-        first = self.inner(0)
-        rise = _rise(t, self.updates, first, self.start, xp)
-        after = first if xp is _Scalars else self.inner.formula(t - self.updates, xp)
-        return xp.where(t < self.updates, rise, after)
+        rise = _rate_of_warmup(t, self.updates, self.inner(0), self.start, xp)
+        if xp is _NUMBERS:
+            return rise
+        return xp.where(t < self.updates, rise, self.inner(t - self.updates))
 
     def __repr__(self) -> str:
         start = "" if self.start is None else f", start={self.start!r}"
@@ -1066,26 +1231,31 @@ class Warmup(Schedule):
 
 
 def warmup(schedule: Schedule, updates: float, start: float | None = None) -> Warmup:
-    r"""`updates` of linear rise in front of `schedule`, whose clock starts after them.
+    r"""A linear rise of `updates` in front of `schedule`, whose own time starts after the rise.
 
     .. math:: \eta_t = f(0)\,\frac{t+1}{W+1} \quad (t < W), \qquad f(t-W) \quad (t \ge W)
 
-    for a schedule f and W updates. No update is wasted at a rate of 0. With `start` the rise is
+    for a schedule f and W updates. So no update is wasted at a rate of 0. With `start` the rise is
     ``start + (f(0) - start) * t / W``: ``start=0.0`` is what optax and Transformers do.
 
     Args:
-        schedule: any schedule of this module.
+        schedule: any schedule of this module, or your own.
         updates: length of the rise, W, above 0, in the unit of the schedule.
         start: learning rate at t = 0, from 0 to the schedule's first value, or None.
 
-    Before 0: the first value. After: as `schedule`. ``.length`` is W + ``schedule.length``;
-    ``.boundaries`` are W and the schedule's, shifted by W.
+    Returns:
+        A schedule. Before 0: its first value. After W: as `schedule`. ``.length`` is
+        W + ``schedule.length``; ``.boundaries`` are W and the schedule's own, shifted by W.
 
-    >>> schedule = warmup(Cosine(T_max=45, eta_max=0.1), updates=4)
-    >>> [round(schedule(t), 6) for t in range(6)], schedule.length
-    ([0.02, 0.04, 0.06, 0.08, 0.1, 0.099878], 49)
-    >>> [round(warmup(Constant(0.1), updates=4, start=0.0)(t), 6) for t in range(5)]
-    [0.0, 0.025, 0.05, 0.075, 0.1]
+    Raises:
+        ValueError, TypeError: an argument is wrong; the message names it and says what is right.
+
+    Example:
+        >>> schedule = warmup(Cosine(T_max=45, eta_max=0.1), updates=4)
+        >>> [round(schedule(t), 6) for t in range(6)], schedule.length
+        ([0.02, 0.04, 0.06, 0.08, 0.1, 0.099878], 49)
+        >>> [round(warmup(Constant(0.1), updates=4, start=0.0)(t), 6) for t in range(5)]
+        [0.0, 0.025, 0.05, 0.075, 0.1]
 
     Source: Goyal et al., "Accurate, Large Minibatch SGD", 2017.
     """
@@ -1100,39 +1270,51 @@ class Join(Schedule):
     joints: Sequence[float]
 
     def __post_init__(self) -> None:
-        schedules = _sequence("schedules", self.schedules, "a sequence of schedules")
+        schedules = sequence("schedules", self.schedules, "a sequence of schedules")
         for i, schedule in enumerate(schedules):
-            _schedule(f"schedules[{i}]", schedule)
-        joints = _increasing("boundaries", self.joints)
-        _require(len(schedules) > 0, "schedules", schedules, "at least one schedule")
+            _require_schedule(f"schedules[{i}]", schedule)
+        joints = _increasing_times("boundaries", self.joints)
+        require(len(schedules) > 0, "schedules", schedules, "at least one schedule")
         right = f"one fewer than the {len(schedules)} schedules"
-        _require(len(joints) == len(schedules) - 1, "boundaries", joints, right)
-        _normalise(self, schedules=schedules, joints=joints)
+        require(len(joints) == len(schedules) - 1, "boundaries", joints, right)
+        _store(self, schedules=schedules, joints=joints)
+
+    @property
+    def _starts(self) -> tuple[float, ...]:
+        return (0, *self.joints)
 
     @property
     def length(self) -> float:
-        return (0, *self.joints)[-1] + self.schedules[-1].length
+        return self._starts[-1] + self.schedules[-1].length
 
     @property
     def boundaries(self) -> tuple[float, ...]:
         """Where each piece after the first begins, with the pieces' own boundaries."""
-        return _known_boundaries(self, self.schedules[-1])
+        return _all_boundaries(self)
 
     def _boundaries(self, t: float) -> Iterable[float]:
-        starts, ends = (0, *self.joints), (*self.joints, math.inf)
-        for begin, end, schedule in zip(starts, ends, self.schedules, strict=True):
+        ends = (*self.joints, math.inf)
+        for begin, end, schedule in zip(self._starts, ends, self.schedules, strict=True):
             if begin > 0:
                 yield begin
             if begin < t:
-                yield from (begin + b for b in schedule.boundaries_before(min(t, end) - begin))
+                for boundary in schedule._boundaries_before(min(t, end) - begin):
+                    yield begin + boundary
 
-    def formula(self, t: Any, xp: Any) -> Any:
-        if xp is _Scalars:
+    def _stretch_to_draw(self) -> float | None:
+        last = self.schedules[-1]._stretch_to_draw()
+        if not self.joints:
+            return last
+        return self.joints[-1] + (self.joints[-1] if last is None else last)
+
+    def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
+        # Call the pieces, not their formulas: a class may have a __call__ of its own.
+        if xp is _NUMBERS:
             i = bisect_right(self.joints, t)
             return self.schedules[i](t - (self.joints[i - 1] if i else 0))
-        rate = self.schedules[0].formula(t, xp)
+        rate = self.schedules[0](t)
         for joint, schedule in zip(self.joints, self.schedules[1:], strict=True):
-            rate = xp.where(t < joint, rate, schedule.formula(t - joint, xp))
+            rate = xp.where(t < joint, rate, schedule(t - joint))
         return rate
 
     def __repr__(self) -> str:
@@ -1140,39 +1322,27 @@ class Join(Schedule):
 
 
 def join(schedules: Sequence[Schedule], boundaries: Sequence[float]) -> Join:
-    """One schedule after another; each has its own clock, which starts at its boundary.
+    """One schedule after another; the time of each piece starts at 0 where the piece begins.
 
     Args:
         schedules: the pieces, at least one.
         boundaries: where each piece after the first begins, increasing, above 0, one fewer than
             there are pieces, in the unit of the pieces.
 
-    The update at a boundary belongs to the new piece. A piece shorter than its stretch holds its
-    last value; one that is longer is cut off. Before 0: the first value. ``.length`` is the last
-    boundary + the last piece's length; ``.boundaries`` are these and the pieces' own.
+    Returns:
+        A schedule. The update at a boundary belongs to the new piece. A piece that ends before the
+        next one begins holds its last value; a piece that is too long is cut off. Before 0: the
+        first value. ``.length`` is the last boundary + the last piece's length; ``.boundaries``
+        are these and the pieces' own.
 
-    >>> schedule = join([Constant(0.1), Linear(T_max=10, eta_max=0.1)], boundaries=[40])
-    >>> [round(schedule(t), 6) for t in (0, 39, 40, 45, 50)], schedule.length
-    ([0.1, 0.1, 0.1, 0.05, 0.0], 50)
+    Raises:
+        ValueError, TypeError: an argument is wrong; the message names it and says what is right.
+
+    Example:
+        >>> schedule = join([Constant(0.1), Linear(T_max=10, eta_max=0.1)], boundaries=[40])
+        >>> [round(schedule(t), 6) for t in (0, 39, 40, 45, 50)], schedule.length
+        ([0.1, 0.1, 0.1, 0.05, 0.0], 50)
 
     Source: the semantics of optax's ``join_schedules``.
     """
     return Join(schedules, boundaries)
-
-
-def _schedule(name: str, value: Any) -> None:
-    if not isinstance(value, Schedule):
-        raise TypeError(f"{name}={value!r}: must be a schedule such as Cosine(50, eta_max=0.1)")
-
-
-def _known_boundaries(whole: Schedule, last: Schedule) -> tuple[float, ...]:
-    return _all_boundaries(whole) if _endless(last) else whole.boundaries_before(math.inf)
-
-
-def _endless(schedule: Schedule) -> bool:
-    """Whether there is no last boundary: a schedule may be endless and yet have all its phases."""
-    if isinstance(schedule, Warmup):
-        return _endless(schedule.inner)
-    if isinstance(schedule, Join):
-        return _endless(schedule.schedules[-1])
-    return hasattr(type(schedule), "boundaries") and schedule.length == math.inf

@@ -1,13 +1,15 @@
-"""Exact expected losses under any schedule: the noisy quadratic, and a bound for convex losses.
+r"""Exact expected losses under any schedule: the noisy quadratic, and a bound for convex losses.
 
-Both take the rates themselves, an array with one rate per update, such as
-``schedule(np.arange(updates))``, and neither trains anything: they are formulas.
+Both take an array with one learning rate per update, such as ``schedule(np.arange(updates))``.
+They are formulas and train nothing.
 """
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from coslr.schedules import _require
+from coslr._arguments import number, positive, require, require_type
+
+Array = NDArray[np.float64]
 
 
 def noisy_quadratic(
@@ -16,112 +18,131 @@ def noisy_quadratic(
     noise: ArrayLike,
     start: ArrayLike = 1.0,
     momentum: float = 0.0,
-) -> np.ndarray:
-    """Expected loss of SGD on a quadratic with noisy gradients, before each update and at the end.
+) -> Array:
+    r"""Expected loss of SGD on a quadratic with noisy gradients, before each update and at the end.
 
-    The loss is ½ Σ h_i x_i², and each gradient h_i x_i comes with independent noise of variance
-    c_i. With the momentum m, as in PyTorch, update t is v ← m v + h x + noise, x ← x - η_t v. The
-    expectations of x², x v and v² then follow a linear recursion, separately for each i, so the
-    expected loss needs no simulation. It is this model that Zhang et al. study ("Which Algorithmic
-    Choices Matter at Which Batch Sizes? Insights From a Noisy Quadratic Model", NeurIPS 2019).
+    The loss is a sum over dimensions i, and update t moves each dimension on its own:
+
+    .. math:: f(x) = \tfrac12 \sum_i h_i x_i^2, \qquad
+              v_i \leftarrow m\,v_i + h_i x_i + \xi_i, \qquad x_i \leftarrow x_i - \eta_t v_i
+
+    where the noise :math:`\xi_i` of each gradient is independent, with mean 0 and variance
+    :math:`c_i`, and m is the momentum, as in PyTorch. The expectations of :math:`x_i^2`,
+    :math:`x_i v_i` and :math:`v_i^2` follow a linear recursion, so the expected loss needs no
+    simulation.
 
     Args:
-        rates: learning rate at each update; (updates,), or (..., updates) for many schedules at
-            once.
-        curvatures: h_i, above 0; (dimensions,).
-        noise: c_i, at least 0; (dimensions,) or one number for all.
-        start: x_i before the first update; (dimensions,) or one number for all.
+        rates: learning rate at each update, at least 0; (updates,), or (..., updates) for many
+            schedules at once.
+        curvatures: :math:`h_i`, above 0; (dimensions,).
+        noise: :math:`c_i`, at least 0; (dimensions,), or one number for all.
+        start: :math:`x_i` before the first update; (dimensions,), or one number for all.
         momentum: m, from 0 to below 1.
 
     Returns:
-        Expected loss; (..., updates + 1). It is infinite where a rate is too large to be stable.
+        Expected loss; (..., updates + 1). It is infinite where the rates were too large for too
+        long.
 
     Raises:
-        ValueError: an argument outside its range.
+        ValueError, TypeError: an argument is wrong; the message names it and says what is right.
 
     Example:
-        A constant rate ends at a floor of η c / (2 (2 - η h)), where noise and progress balance:
+        A constant rate ends at the loss η c / (2 (2 - η h)), where noise and progress balance:
 
         >>> rates = np.full(1000, 0.5)
         >>> round(float(noisy_quadratic(rates, curvatures=[1.0], noise=[0.3])[-1]), 6)
         0.05
-    """
-    rates = _rates(rates)
-    h = np.atleast_1d(np.asarray(curvatures, dtype=float))
-    _require(
-        h.ndim == 1 and np.isfinite(h).all() and (h > 0).all(),
-        "curvatures",
-        curvatures,
-        "a list of finite numbers above 0",
-    )
-    c = _per_dimension("noise", noise, h)
-    _require((c >= 0).all(), "noise", noise, "at least 0")
-    x = _per_dimension("start", start, h)
-    _require(0 <= momentum < 1, "momentum", momentum, "from 0 to below 1")
 
-    shape = (*rates.shape[:-1], len(h))
+    Source: Zhang et al., "Which Algorithmic Choices Matter at Which Batch Sizes? Insights From a
+    Noisy Quadratic Model", NeurIPS 2019.
+    """
+    eta = _checked_rates(rates)
+    h = np.atleast_1d(_floats("curvatures", curvatures))
+    right = "a list of finite numbers above 0"
+    require(h.ndim == 1 and np.isfinite(h).all() and (h > 0).all(), "curvatures", curvatures, right)
+    c = _one_per_dimension("noise", noise, h)
+    require((c >= 0).all(), "noise", noise, "at least 0")
+    x = _one_per_dimension("start", start, h)
+    m = number("momentum", momentum, "a number from 0 to below 1")
+    require(0 <= m < 1, "momentum", momentum, "a number from 0 to below 1")
+
+    shape = (*eta.shape[:-1], len(h))
     xx, xv, vv = np.broadcast_to(x**2, shape), np.zeros(shape), np.zeros(shape)
-    losses = np.empty((*rates.shape[:-1], rates.shape[-1] + 1))
+    losses = np.empty((*eta.shape[:-1], eta.shape[-1] + 1))
     with np.errstate(over="ignore", invalid="ignore"):
         losses[..., 0] = xx @ h / 2
-        for t in range(rates.shape[-1]):
-            eta = rates[..., t, None]
-            vv = momentum**2 * vv + 2 * momentum * h * xv + h**2 * xx + c
-            x_new_v = momentum * xv + h * xx  # E[x v] with the old x and the new v
-            xx = xx - 2 * eta * x_new_v + eta**2 * vv
-            xv = x_new_v - eta * vv
+        for t in range(eta.shape[-1]):
+            now = eta[..., t, None]
+            vv = m**2 * vv + 2 * m * h * xv + h**2 * xx + c
+            x_new_v = m * xv + h * xx  # E[x v] with the old x and the new v
+            xx = xx - 2 * now * x_new_v + now**2 * vv
+            xv = x_new_v - now * vv
             losses[..., t + 1] = xx @ h / 2
-    # Past the largest float, infinite minus infinite is no number; the loss is infinite there.
+    # Beyond the largest float, inf - inf gives NaN. The loss is infinite there.
     return np.where(np.isnan(losses), np.inf, losses)
 
 
-def convex_bound(rates: ArrayLike, D: float = 1.0, G: float = 1.0) -> np.ndarray:
-    """Bound on how far the expected loss is above its minimum, after 1, 2, ... of the rates.
+def convex_bound(rates: ArrayLike, D: float = 1.0, G: float = 1.0) -> Array:
+    r"""Bound on how far the expected loss is above its minimum, after 1, 2, ... of the rates.
 
-    For a convex loss whose stochastic gradients have a mean squared length of at most G², and a
-    start at the distance D from a minimiser, the last of T iterates of the subgradient method with
-    rates η_1 ... η_T has
+    The loss f is convex, its subgradients g have a mean squared length :math:`E|g|^2 \le G^2`, and
+    the start has the distance D from a minimiser. Then the last of T iterates of the subgradient
+    method with rates :math:`\eta_1 \dots \eta_T` has
 
-        E f(x_T) - f* ≤ (D² + G² Σ η_t²) / (2 Σ η_t)
-                      + ½ Σ_{k<T} η_k / S_{k+1} · G² Q_k / S_k,
-        S_k = Σ_{t=k..T} η_t,  Q_k = Σ_{t=k..T} η_t².
+    .. math:: E f(x_T) - f^* \le \frac{D^2 + G^2 \sum_t \eta_t^2}{2 \sum_t \eta_t}
+              + \frac{G^2}{2} \sum_{k<T} \frac{\eta_k}{S_{k+1}} \frac{Q_k}{S_k},
+              \qquad S_k = \sum_{t=k}^T \eta_t, \quad Q_k = \sum_{t=k}^T \eta_t^2
 
-    It is Theorem 10 of Defazio, Cutkosky, Mehta & Mishchenko, "Optimal Linear Decay Learning Rate
-    Schedules and Further Refinements" (2023), in the form of Schaipp, Hägele, Taylor, Simsekli &
-    Bach, "The Surprising Agreement Between Convex Optimization Theory and Learning-Rate Scheduling
-    for Large Model Training" (ICML 2025).
+    The terms with G come from the length of the whole subgradient, not from its noise. They stay
+    when there is no noise at all: near a kink, such as the minimum of :math:`|x|`, subgradients
+    stay long, so that a step overshoots by up to :math:`\eta G`, and only smaller steps come closer.
 
     Args:
         rates: learning rate at each update, at least 0, the first above 0; (updates,).
-        D, G: above 0.
+        D: distance from the start to a minimiser, above 0.
+        G: bound on the root mean square length of the subgradients, above 0.
 
     Returns:
-        The bound if the run were stopped after each update; (updates,). An update at rate 0 moves
-        nothing, so the bound stays what it was.
+        The bound if the run stopped after each update; (updates,). An update at rate 0 moves
+        nothing, so it leaves the bound as it was.
 
     Raises:
-        ValueError: an argument outside its range.
+        ValueError, TypeError: an argument is wrong; the message names it and says what is right.
 
     Example:
         >>> convex_bound([0.5, 0.5]).round(4).tolist()
         [1.25, 1.0]
+
+    Source: Theorem 10 of Defazio, Cutkosky, Mehta & Mishchenko, "Optimal Linear Decay Learning Rate
+    Schedules and Further Refinements", 2023, in the form of Schaipp, Hägele, Taylor, Simsekli &
+    Bach, "The Surprising Agreement Between Convex Optimization Theory and Learning-Rate Scheduling
+    for Large Model Training", ICML 2025.
     """
-    distance, gradient = _terms(_one_run(rates), every=True)
-    return _positive("D", D) ** 2 * distance + _positive("G", G) ** 2 * gradient
+    D, G = positive("D", D), positive("G", G)
+    distance_factors, gradient_factors = _bound_at_every_stop(_checked_rates_of_one_run(rates))
+    return D**2 * distance_factors + G**2 * gradient_factors
 
 
 def tuned_bound(shape: ArrayLike, D: float = 1.0, G: float = 1.0) -> tuple[float, float]:
-    """The scale γ that makes `convex_bound` of ``γ * shape`` smallest at its end, and that bound.
+    r"""The scale γ for which `convex_bound` of ``γ * shape`` ends lowest, and that lowest bound.
 
-    Scaled by γ, the bound is A / γ + B γ, smallest at γ = √(A / B), where it is 2 √(A B).
+    Scaled by γ, the bound is A / γ + B γ: A comes from the distance, B from the subgradients. It is
+    smallest at :math:`\gamma = \sqrt{A / B}`, where it is :math:`2 \sqrt{A B}`.
 
     Args:
-        shape: a schedule's rates up to a factor; (updates,).
-        D, G: as in `convex_bound`.
+        shape: a schedule's rates up to a factor, at least 0, the first above 0; (updates,).
+        D: distance from the start to a minimiser, above 0.
+        G: bound on the root mean square length of the subgradients, above 0.
+
+    Returns:
+        γ and the bound after the last update.
+
+    Raises:
+        ValueError, TypeError: an argument is wrong; the message names it and says what is right.
 
     Example:
-        For a constant rate it is D G √((1 + H) / T), where H = 1 + 1/2 + ... + 1/(T-1) grows as log
-        T. A decay is rid of the logarithm; a straight line to zero has 2 D G / √T for large T:
+        For a constant rate the bound is D G √((1 + H) / T), where H = 1 + 1/2 + ... + 1/(T-1) grows
+        like the logarithm of T. A straight line to zero has about 2 D G / √T, without a logarithm:
 
         >>> T = 10_000
         >>> scale, bound = tuned_bound(np.ones(T))
@@ -130,63 +151,67 @@ def tuned_bound(shape: ArrayLike, D: float = 1.0, G: float = 1.0) -> tuple[float
         >>> scale, bound = tuned_bound(1 - np.arange(T) / T)
         >>> round(bound, 4)
         0.02
+
+    Source: Schaipp et al., ICML 2025; see `convex_bound`.
     """
-    distance, gradient = _terms(_one_run(shape), every=False)
-    away, noise = _positive("D", D) ** 2 * distance[0], _positive("G", G) ** 2 * gradient[0]
-    return float(np.sqrt(away / noise)), float(2 * np.sqrt(away * noise))
+    D, G = positive("D", D), positive("G", G)
+    distance_factor, gradient_factor = _bound_at_the_end(_checked_rates_of_one_run(shape))
+    from_distance, from_gradients = D**2 * distance_factor, G**2 * gradient_factor
+    return (
+        float(np.sqrt(from_distance / from_gradients)),
+        float(2 * np.sqrt(from_distance * from_gradients)),
+    )
 
 
-def _terms(rates: np.ndarray, every: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The bound's factors of D² and G², for every stop or for the last alone.
+# The two functions below return what D² and G² are multiplied by. Because
+# η_k / (S_{k+1} S_k) = 1 / S_{k+1} - 1 / S_k, the last sum of the bound telescopes, and the factor
+# of G² is ½ (η_T + Σ_{k<T} η_k² / S_{k+1}). Both leave out updates at rate 0, which add nothing.
 
-    With η_k / (S_{k+1} S_k) = 1 / S_{k+1} - 1 / S_k, the bound's second sum telescopes, and the
-    factor of G² is ½ (η_T + Σ_{k<T} η_k² / S_{k+1}).
-    """
-    moves = np.flatnonzero(rates)  # an update at rate 0 adds nothing to any sum
-    eta = rates[moves]
+
+def _bound_at_the_end(rates: Array) -> tuple[float, float]:
+    eta = rates[rates > 0]
+    S = np.cumsum(eta[::-1])[::-1]  # summed from the end, so that the last, small sums are exact
+    gradient_factor = (eta[-1] + np.sum(eta[:-1] ** 2 / S[1:])) / 2
+    return 1 / (2 * S[0]), gradient_factor
+
+
+def _bound_at_every_stop(rates: Array) -> tuple[Array, Array]:
+    eta = rates[rates > 0]
     squares = eta**2
-    if not every:
-        # Summed from the end, so that the last, small sums are exact.
-        S = np.cumsum(eta[::-1])[::-1]
-        gradient = (eta[-1] + np.sum(squares[:-1] / S[1:])) / 2
-        return np.array([1 / (2 * S[0])]), np.array([gradient])
-    after = np.zeros(len(eta))  # S_{k+1}, which grows by each rate: exact for the same reason
-    gradient = np.empty(len(eta))
+    later = np.zeros(len(eta))  # S_{k+1}, which grows rate by rate: small sums are exact again
+    gradient_factors = np.empty(len(eta))
     for T, last in enumerate(eta):
-        after[:T] += last
-        gradient[T] = (last + np.sum(squares[:T] / after[:T])) / 2
-    latest = np.cumsum(rates > 0) - 1  # the last update that moved, at each stop
-    return 1 / (2 * np.cumsum(eta)[latest]), gradient[latest]
+        later[:T] += last
+        gradient_factors[T] = (last + np.sum(squares[:T] / later[:T])) / 2
+    latest = np.cumsum(rates > 0) - 1  # at each stop, the last update that moved
+    return 1 / (2 * np.cumsum(eta)[latest]), gradient_factors[latest]
 
 
-def _rates(rates: ArrayLike) -> np.ndarray:
-    rates = np.asarray(rates, dtype=float)
-    _require(rates.ndim >= 1 and rates.shape[-1] > 0, "rates", rates, "one rate per update")
-    _require(
-        np.isfinite(rates).all() and (rates >= 0).all(), "rates", rates, "finite and at least 0"
-    )
-    return rates
+def _floats(name: str, value: ArrayLike) -> Array:
+    try:
+        return np.asarray(value, dtype=float)
+    except (TypeError, ValueError):  # numpy's own message does not name the argument
+        require_type(False, name, value, "a number or an array of numbers")
+        raise
 
 
-def _one_run(rates: ArrayLike) -> np.ndarray:
-    rates = _rates(rates)
-    _require(
-        rates.ndim == 1 and rates[0] > 0, "rates", rates, "those of one run, the first above 0"
-    )
-    return rates
+def _checked_rates(rates: ArrayLike) -> Array:
+    result = _floats("rates", rates)
+    require(result.ndim >= 1 and result.shape[-1] > 0, "rates", rates, "one rate per update")
+    right = "finite and at least 0"
+    require(np.isfinite(result).all() and (result >= 0).all(), "rates", rates, right)
+    return result
 
 
-def _per_dimension(name: str, value: ArrayLike, h: np.ndarray) -> np.ndarray:
-    value = np.asarray(value, dtype=float)
-    _require(
-        value.shape in ((), h.shape) and np.isfinite(value).all(),
-        name,
-        value,
-        f"finite, one number or {len(h)} of them",
-    )
-    return np.broadcast_to(value, h.shape)
+def _checked_rates_of_one_run(rates: ArrayLike) -> Array:
+    result = _checked_rates(rates)
+    right = "the rates of one run, the first above 0"
+    require(result.ndim == 1 and result[0] > 0, "rates", rates, right)
+    return result
 
 
-def _positive(name: str, value: float) -> float:
-    _require(0 < value < np.inf, name, value, "finite and above 0")
-    return value
+def _one_per_dimension(name: str, value: ArrayLike, h: Array) -> Array:
+    result = _floats(name, value)
+    right = f"finite, one number or {len(h)} of them"
+    require(result.shape in ((), h.shape) and np.isfinite(result).all(), name, value, right)
+    return np.broadcast_to(result, h.shape)

@@ -1,7 +1,8 @@
-"""The course as a site: `make site` renders the notebooks as committed, and the docstrings.
+"""The course as a site: `make site` renders the committed notebooks and our docstrings.
 
-The pages fetch nothing from elsewhere, and can be read without JavaScript: formulas are MathML, and
-an output that needs a kernel (sliders, progress bars) is replaced by words when a page is read in.
+The pages fetch nothing from elsewhere and are readable without JavaScript. Formulas are MathML,
+which browsers draw themselves. Where an output needs a running kernel (sliders, progress bars),
+words take its place.
 """
 
 import json
@@ -10,10 +11,11 @@ import re
 import shutil
 from html import escape
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
 
-from docutils.nodes import SkipNode, math_block
+from docutils.nodes import Element, SkipNode, math_block
 from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.application import Sphinx
 
 import coslr
 
@@ -21,34 +23,34 @@ REPOSITORY = "OWNER/REPOSITORY"
 PACKAGE = Path(coslr.__file__).parent
 HERE = Path(__file__).parent
 
-# Sphinx reads what is in its own folder: copies of the notebooks, with their dates, so that only
-# changed ones are rendered again, and a page for each of our modules. git ignores both folders.
-for made in ("notebooks", "api"):
-    shutil.rmtree(HERE / made, ignore_errors=True)
-    (HERE / made).mkdir()
-for notebook in HERE.parent.glob("notebooks/*.ipynb"):
-    shutil.copy2(notebook, HERE / "notebooks")
-for module in PACKAGE.glob("[!_]*.py"):
-    title = f"coslr.{module.stem}"
-    page = f"{title}\n{'=' * len(title)}\n\n.. automodule:: {title}\n   :members:\n"
-    (HERE / "api" / f"{title}.rst").write_text(page, encoding="utf-8")
+# The reference has three rooms, one for each audience. The page of a room leads to its modules.
+ROOMS = {
+    "coslr": "For your own training: coslr",
+    "coslr.experiments": "For studies: coslr.experiments",
+    "coslr.course": "For lessons: coslr.course",
+}
 
 project = "coslr"
 author = "coslr authors"
 version = release = coslr.__version__
 html_title = "Cosine annealing, measured"
 
-extensions = ["myst_nb", "sphinx.ext.autodoc"]
-nb_execution_mode = "off"  # the outputs are the committed ones
-nb_ipywidgets_js = {}  # no widget manager: it would come from elsewhere
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+nb_execution_mode = "off"  # show the committed outputs
+nb_ipywidgets_js = {}  # pages would fetch the widget manager from elsewhere
 nb_merge_streams = True
-nb_render_markdown_format = "myst"  # for formulas in outputs
+nb_render_markdown_format = "myst"  # outputs contain formulas too
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 autodoc_typehints = "none"  # the texts say what an argument must be
+napoleon_numpy_docstring = False
+# Napoleon's own list of parameters takes the first name of `x, y: text` for the type of the second.
+napoleon_use_param = False
+# By default Napoleon takes the words before a colon in `Returns:` for a type.
+napoleon_custom_sections = [("Attributes", "params_style"), "Returns", "Yields"]
 python_maximum_signature_line_length = 90
 default_role = "py:obj"
 add_module_names = False
@@ -56,30 +58,76 @@ add_module_names = False
 html_theme = "furo"
 html_static_path = ["site.css"]
 html_css_files = ["site.css"]
-html_sourcelink_suffix = ""  # "download" is the source
+html_sourcelink_suffix = ""  # the "Download" link leads to an .ipynb file
 html_math_renderer = "mathml"
+html_show_copyright = False
 
 
-# ------------------------------------------------------------------------- what is read in
+# ------------------------------------------------------------- files that Sphinx reads in docs/
 
 
-def read(app, name, source):
-    """Take out of a page what would be fetched from elsewhere, or needs a kernel."""
-    if name.startswith("notebooks/"):
-        notebook = json.loads(source[0])
-        states = notebook["metadata"].pop("widgets", {})
-        states = states.get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
-        states = {f"IPY_MODEL_{key}": widget["state"] for key, widget in states.items()}
-        for cell in notebook["cells"]:
-            if cell["cell_type"] == "markdown":
-                cell["source"] = with_links("".join(cell["source"]), "notebooks/")
-            for output in cell.get("outputs", []):
-                without_kernel(output.get("data", {}), states)
-        source[0] = json.dumps(notebook)
+def public_modules() -> list[str]:
+    """The full names of our packages and modules, without those that begin with an underscore."""
+    paths = [path.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("*.py")]
+    names = {".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in paths}
+    return sorted(name for name in names if "._" not in name)
 
 
-def without_kernel(data, states):
-    """Sliders as a sentence and the figure that they were left at; a progress bar as its text."""
+MODULES = public_modules()
+
+
+def reference_page(module: str) -> str:
+    """A page that documents a module; the page of a package leads to the modules in it."""
+    title = ROOMS.get(module, module)
+    inside = [name for name in MODULES if name.rpartition(".")[0] == module and name not in ROOMS]
+    lines = [title, "=" * len(title), "", f".. automodule:: {module}"]
+    if inside:
+        lines += ["", ".. toctree::", "   :maxdepth: 2", ""]
+        lines += [f"   {name.rpartition('.')[2]} <{name}>" for name in inside]
+    else:
+        lines += ["   :members:"]
+    return "\n".join([*lines, ""])
+
+
+def write_sources() -> None:
+    """Write the reference pages, and copy the notebooks; git ignores both folders.
+
+    Sphinx reads its own folder only. The copies keep their dates, so that Sphinx renders only those
+    that changed.
+    """
+    for folder in (HERE / "api", HERE / "notebooks"):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+    for module in MODULES:
+        (HERE / "api" / f"{module}.rst").write_text(reference_page(module), encoding="utf-8")
+    for notebook in HERE.parent.glob("notebooks/*.ipynb"):
+        shutil.copy2(notebook, HERE / "notebooks")
+
+
+write_sources()
+
+
+# ---------------------------------------------------------------- what changes in what it reads
+
+
+def read_notebook(app: Sphinx, name: str, source: list[str]) -> None:
+    """Make a notebook's text and outputs fit for a site."""
+    if not name.startswith("notebooks/"):
+        return
+    notebook = json.loads(source[0])
+    states = notebook["metadata"].pop("widgets", {})
+    states = states.get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
+    states = {f"IPY_MODEL_{key}": widget["state"] for key, widget in states.items()}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = for_the_site("".join(cell["source"]), "notebooks/")
+        for output in cell.get("outputs", []):
+            replace_widget(output.get("data", {}), states)
+    source[0] = json.dumps(notebook)
+
+
+def replace_widget(data: dict[str, Any], states: dict[str, dict[str, Any]]) -> None:
+    """Replace sliders by a sentence and their figure as saved, and a progress bar by its text."""
     widget = data.pop("application/vnd.jupyter.widget-view+json", None)
     words = "".join(data.get("text/plain", ""))
     if widget and words.startswith("VBox("):
@@ -88,62 +136,46 @@ def without_kernel(data, states):
         names = [part["description"] for part in inside if part.get("description")]
         names = names or re.findall(r"description='(.*?)'", words)
         figure = "".join(part["value"] for part in inside if part.get("_view_name") == "HTMLView")
-        sliders = ", ".join(f"<code>{name}</code>" for name in names)
+        sliders = ", ".join(f"<code>{escape(name)}</code>" for name in names)
         data["text/html"] = f"<p><em>Sliders when the notebook runs: {sliders}</em></p>{figure}"
 
 
-def read_readme(app, path, parent, content):
-    """The README as the first page, with its badge as words."""
-    text = re.sub(r"\[!\[([^]]*)\]\([^)]*\)\](\([^)]*\))", r"[\1]\2", content[0])
-    content[0] = with_links(text.replace("(docs/", "("), "")
+def read_readme(app: Sphinx, path: Path, parent: str, content: list[str]) -> None:
+    """Make the README fit for the first page of the site."""
+    content[0] = for_the_site(content[0].replace("(docs/", "("), "")
 
 
-def with_links(text, folder):
-    """Links to our modules lead to the reference, and those to other files to the repository."""
+def for_the_site(markdown: str, folder: str) -> str:
+    """Replace badges by words, and lead links to where their target is.
 
-    def link(match):
-        path = posixpath.normpath(folder + match[1])
-        if module := re.fullmatch(r"coslr/([a-z]+)\.py", path):
-            return f"](/api/coslr.{module[1]}.rst)"
+    A badge, an image in a link, becomes a link with the badge's words: its image may be elsewhere.
+    A link to one of our modules leads to its page in the reference, and a link to another file
+    that is not on the site leads to the repository.
+
+    Args:
+        markdown: text of a file of the repository.
+        folder: where the file is, such as "notebooks/".
+    """
+
+    def link(match: re.Match[str]) -> str:
+        path = posixpath.normpath(folder + match["path"])
+        module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        if module in MODULES:
+            return f"](/api/{module}.rst)"
         if path.endswith((".ipynb", ".png")):
             return match[0]
-        return f"](https://github.com/{REPOSITORY}/blob/HEAD/{path})"
+        return f"](https://github.com/{REPOSITORY}/blob/HEAD/{path}{match['anchor'] or ''})"
 
-    return re.sub(r"\]\(([\w./-]+)\)", link, text)
-
-
-# ------------------------------------------------------------------------------ docstrings
-
-ITEMS = ("Parameters", "Attributes", "Raises", "Yields")
+    markdown = re.sub(r"\[!\[([^]]*)\]\([^)]*\)\](?=\()", r"[\1]", markdown)
+    return re.sub(r"\]\((?P<path>[\w./-]+)(?P<anchor>#[\w-]+)?\)", link, markdown)
 
 
-def sections(app, what, name, obj, options, lines):
-    """Our docstrings' sections, whose items are `names : text`, and their indented formulas.
-
-    numpydoc and Napoleon would take the text for a type, and what follows a list for another item.
-    """
-    result, section, previous = [], None, None
-    for line, after in zip(lines, [*lines[1:], ""][: len(lines)], strict=True):
-        item = re.fullmatch(r"(\*{0,2}\w[\w.]*(?:, \w+)*) : +(.*)", line)
-        if line and re.fullmatch("-{3,}", after):
-            section = line
-            result += [f".. rubric:: {line}", ""]
-        elif section in ITEMS and item:
-            result += [f"``{item[1]}``", f"    {item[2]}"]
-        elif not re.fullmatch("-{3,}", line):
-            if section is None and line.startswith("    ") and previous == "":
-                result += ["::", ""]
-            result.append(line)
-        previous = line
-    lines[:] = result
+# ----------------------------------------------------------------------- what changes in a page
 
 
-# ------------------------------------------------------------------------------- formulas
-
-
-def visit_math(translator, node):
-    """A formula as MathML, which browsers draw themselves."""
-    # Two spellings that docutils does not know.
+def visit_math(translator: Any, node: Element) -> None:
+    """Write a formula as MathML."""
+    # docutils does not know these two spellings.
     formula = re.sub(r"\\dots\b", r"\\ldots", node.astext())
     formula = re.sub(r"\\([td]?frac)(\d)(\d)", r"\\\1{\2}{\3}", formula)
     block = isinstance(node, math_block)
@@ -152,28 +184,18 @@ def visit_math(translator, node):
     raise SkipNode
 
 
-# ------------------------------------------------------------------------------ each page
-
-
-def links(app, name, template, context, doctree):
-    """Ways to open a notebook, below its title."""
+def add_download(
+    app: Sphinx, name: str, template: str, context: dict[str, Any], doctree: Element | None
+) -> None:
+    """Offer the notebook itself, below its title."""
     if name.startswith("notebooks/"):
-        tree = quote(f"lab/tree/{name}.ipynb", safe="")
-        binder = f"https://mybinder.org/v2/gh/{REPOSITORY}/HEAD?urlpath={tree}"
-        colab = f"https://colab.research.google.com/github/{REPOSITORY}/blob/HEAD/{name}.ipynb"
-        install = f'%pip install "coslr[course] @ git+https://github.com/{REPOSITORY}"'
-        row = (
-            f'<p class="open"><a href="{binder}">Open in Binder</a>'
-            f'<a href="{colab}" title="Run this first: {escape(install)}">Open in Colab</a>'
-            f'<a href="../_sources/{name}.ipynb" download>Download</a></p>'
-        )
-        context["body"] = context["body"].replace("</h1>", f"</h1>{row}", 1)
+        link = f'<p class="download"><a href="../_sources/{name}.ipynb" download>Download</a></p>'
+        context["body"] = context["body"].replace("</h1>", f"</h1>{link}", 1)
 
 
-def setup(app):
-    """Called by Sphinx."""
-    app.connect("source-read", read)
+def setup(app: Sphinx) -> None:
+    """Connect the functions above; Sphinx calls this."""
+    app.connect("source-read", read_notebook)
     app.connect("include-read", read_readme)
-    app.connect("autodoc-process-docstring", sections)
-    app.connect("html-page-context", links)
+    app.connect("html-page-context", add_download)
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math, None))

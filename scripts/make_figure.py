@@ -26,7 +26,7 @@ def main() -> None:
     curves(ax, SCHEDULES, EPOCHS)
     ax.set_xlim(0, EPOCHS)
     TARGET.parent.mkdir(exist_ok=True)
-    # No software version inside, so that the same picture is the same file.
+    # Leave out matplotlib's version, so that the same picture is the same file.
     ax.figure.savefig(TARGET, dpi=DPI, facecolor="white", metadata={"Software": None})
 
 

@@ -3,8 +3,8 @@
     python scripts/make_llm_data.py FOLDER
 
 FOLDER holds runs.csv and curves.csv, made from the training logs published with Schaipp et al. 2025
-(see notebooks/data/llm_schedules/README.md). Written are the final losses of the runs with 124
-million parameters that took 50,000 updates, and the curves of six of them.
+(see notebooks/data/llm_schedules/README.md). The script writes the final losses of the runs with
+124 million parameters and 50,000 updates, and the curves of six of them.
 """
 
 import sys
@@ -24,27 +24,40 @@ CURVES = {  # what the lesson draws: (schedule, cooldown, eta_max): eta_min
 
 
 def main() -> None:
-    """Write both files and print how much that is."""
+    """Write both files, and print how many runs and points they hold."""
     source = Path(sys.argv[1])
     runs = pd.read_csv(source / "runs.csv", index_col="run")
+    # Two further groups of runs were added to the table later; the lesson is about the first.
+    runs = runs[runs["group"] == "main"]
     runs = runs[(runs["parameters"] == 123_587_328) & (runs["updates"] == 50_000)]
+    curves = pd.read_csv(source / "curves.csv")
+    drawn = pd.concat(
+        curve_of(runs, curves, schedule, cooldown, eta_max, eta_min)
+        for (schedule, cooldown, eta_max), eta_min in CURVES.items()
+    )
     columns = ["schedule", "decay_shape", "decay_fraction", "eta_max", "eta_min", "updates"]
     columns += ["warmup", "seed", "final_val_loss"]
     runs[columns].to_csv(TARGET / "runs.csv", lineterminator="\n")
-    curves = pd.read_csv(source / "curves.csv")
-    drawn = []
-    for (schedule, cooldown, eta_max), eta_min in CURVES.items():
-        same = (runs["schedule"] == schedule) & (runs["eta_max"] == eta_max)
-        same &= (runs["eta_min"] == eta_min) & (runs["decay_shape"] != "sqrt")
-        if cooldown is not None:
-            same &= runs["decay_fraction"] == cooldown
-        (run,) = runs.index[same]
-        # A run that was started again has some updates twice in its log, with the same losses.
-        curve = curves[curves["run"] == run].drop_duplicates("update").sort_values("update")
-        drawn.append(curve)
-    drawn = pd.concat(drawn)
     drawn.to_csv(TARGET / "curves.csv", index=False, lineterminator="\n")
     print(len(runs), "runs,", len(drawn), "points of curves")
+
+
+def curve_of(
+    runs: pd.DataFrame,
+    curves: pd.DataFrame,
+    schedule: str,
+    cooldown: float | None,
+    eta_max: float,
+    eta_min: float,
+) -> pd.DataFrame:
+    """The curve of the one run with these settings, without a square-root cooldown."""
+    same = (runs["schedule"] == schedule) & (runs["eta_max"] == eta_max)
+    same &= (runs["eta_min"] == eta_min) & (runs["decay_shape"] != "sqrt")
+    if cooldown is not None:
+        same &= runs["decay_fraction"] == cooldown
+    (run,) = runs.index[same]
+    curve = curves.loc[curves["run"] == run, ["run", "update", "val_loss"]]
+    return curve.sort_values("update")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Make the bundled sample of Fashion-MNIST from the full set, the same bytes each time.
+"""Make the bundled sample of Fashion-MNIST from the full set, with the same bytes each time.
 
     python scripts/make_sample.py [FOLDER]
 
-FOLDER is anything that `coslr.experiments.data.fashion_mnist(full=True, folder=FOLDER)` takes.
-Without it the set is downloaded. The script prints the SHA-256 of the sample, which
-coslr/experiments/data.py pins as SAMPLE_SHA256.
+FOLDER is any that `coslr.experiments.data.fashion_mnist(full=True, folder=FOLDER)` takes. Without
+it, the script downloads the set. It prints the sample's SHA-256; coslr/experiments/data.py keeps it
+as SAMPLE_SHA256.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ def main() -> None:
     x_train, y_train, x_test, y_test = read_full(folder)
     train = balanced(y_train, N_TRAIN, CLASSES)
     test = balanced(y_test, N_TEST, CLASSES)
-    np.savez_compressed(  # its zip entries carry no date, so equal images make equal bytes
+    np.savez_compressed(  # the zip entries carry no date, so equal images make equal bytes
         SAMPLE,
         x_train=x_train[train].numpy(),
         y_train=y_train[train].to(dtype=x_train.dtype).numpy(),

@@ -1,4 +1,4 @@
-"""How hypothesis runs here: no deadline (machines differ), and the same examples on each CI run."""
+"""How hypothesis runs here: no deadlines, because machines differ, and fixed examples in CI."""
 
 import importlib.util
 import os
@@ -8,5 +8,5 @@ from hypothesis import settings
 settings.register_profile("coslr", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("coslr")
 
-# The tests in a browser are for `make e2e`, and need playwright to be read at all.
+# The browser tests, for `make e2e`, import playwright, so pytest can read them only if it is there.
 collect_ignore = [] if importlib.util.find_spec("playwright") else ["e2e"]

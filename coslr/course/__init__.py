@@ -1,1 +1,1 @@
-"""What the lessons need and nobody else: exercise checkers, the museum of bugs, claims, figures."""
+"""What only the lessons need: exercise checkers, the museum of bugs, claims and figures."""

@@ -1,7 +1,7 @@
-"""The article's claims, the experiment that tests each, and the verdict that its result gives.
+"""The article's claims, the experiment that tests each, and the verdict that follows from it.
 
-A rule looks at outcomes alone ("better", "worse", "within noise", ...), so that a verdict follows
-from the data, whatever they turn out to be.
+A rule turns the outcomes of comparisons ("better", "worse", "within noise", ...) into a verdict. It
+looks at nothing else, so a verdict follows from the data, whatever they turn out to be.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,12 +25,12 @@ class Claim:
     Attributes:
         says: the claim, in short.
         notebook: where it is tested.
-        keys: the findings it rests on, as `coslr.course.findings` names them; none for exact
-            results.
+        keys: the findings that it rests on, as `coslr.course.findings` names them; none if the
+            result is computed and not measured.
         rule: outcome of each key -> one of the four verdicts.
         literature: what others found.
-        measured: what an exact result is, where there are no keys.
-        where: key -> under which circumstances, where the names of what is compared do not tell.
+        measured: the computed result, if there are no keys.
+        where: key -> the circumstances of its comparison, if the compared names do not tell.
     """
 
     says: str
@@ -291,12 +291,15 @@ CLAIMS = (
 
 
 def table(found: Mapping[str, Mapping[int, Comparison]], links: bool = True) -> str:
-    """All claims in Markdown: claim, experiment, measured effect, verdict, literature.
+    """All claims as a table in Markdown: claim, experiment, measured effect, verdict, literature.
 
     Args:
-        found: as `coslr.course.findings.load` returns it. The effects shown are those of the lowest
-            set of seeds; the verdicts are those that all sets agree on.
+        found: as `coslr.course.findings.load` returns it. The table shows the effects in the lowest
+            set of seeds, and the verdicts on which all sets agree.
         links: whether the notebooks' names are links.
+
+    Returns:
+        A row for each claim, below the header.
     """
     lines = [
         "| the article says | tested in | measured here | verdict | the literature |",

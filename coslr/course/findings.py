@@ -1,8 +1,9 @@
 """What the notebooks found, kept for the last one, which puts all verdicts into one table.
 
-A notebook keeps its comparisons under keys; each goes to a file in the folder of the studies. The
-authors' own, from three sets of seeds, are beside the notebooks, so that the table is never empty
-and a verdict that flips from one set to another is seen; `coslr.course.claims` calls it undecided.
+A notebook keeps its comparisons under keys, in one file for each set of seeds. The files lie in the
+folder of the studies. The authors' own, from three sets of seeds, lie beside the notebooks. So the
+table is never empty, and a verdict that flips from one set to another is seen:
+`coslr.course.claims` calls it undecided.
 """
 
 import dataclasses
@@ -19,16 +20,15 @@ from coslr.experiments.studies import study_folder
 def keep(
     notebook: str, found: Mapping[str, Comparison], folder: str | os.PathLike[str] | None = None
 ) -> Path | None:
-    """Write down what a notebook found, for its set of seeds; a later run replaces it.
+    """Write down what a notebook found with its set of seeds. A later run replaces the file.
 
     Args:
-        notebook: its name, such as "05_warm_restarts".
+        notebook: the notebook's name, such as "05_warm_restarts".
         found: key -> comparison.
-        folder: None is `own_folder()`.
+        folder: where to write; None is `own_folder()`.
 
     Returns:
-        The file, or None where nothing can be written there: the notebook itself loses nothing by
-        that.
+        The file, or None if nothing can be written there. The notebook goes on without it.
 
     Example:
         >>> import tempfile
@@ -51,28 +51,33 @@ def keep(
 
 
 def load(*folders: str | os.PathLike[str]) -> dict[str, dict[int, Comparison]]:
-    """All that was kept: key -> first seed of the set -> comparison.
+    """Everything that was kept.
 
     Args:
-        folders: where to look, the later ones first in rank: the authors' folder, say, and then the
-            reader's; none is `own_folder()`.
+        folders: where to look; with none, in `own_folder()`. A later folder replaces what an
+            earlier one says of the same key and set: name the authors' first, then the reader's.
+
+    Returns:
+        Key -> first seed of the set -> comparison.
 
     Raises:
-        ValueError: a file that is not as `keep` writes them.
+        ValueError: a file is not as `keep` writes it.
     """
     found: dict[str, dict[int, Comparison]] = {}
     scale = "-full" if full() else ""
     for folder in folders or (own_folder(),):
         for file in sorted(Path(folder).glob(f"*-seeds*{scale}.json")):
             name, _, seeds = file.stem.removesuffix(scale).rpartition("-seeds")
-            if not seeds.isdecimal():  # of the other scale
+            if not seeds.isdecimal():  # the file is from the other scale
                 continue
             try:
                 content = json.loads(file.read_text(encoding="utf-8"))
                 for key, values in content.items():
                     found.setdefault(key, {})[int(seeds)] = Comparison(**values)
             except (ValueError, TypeError, AttributeError) as error:
-                raise ValueError(f"{file} is damaged ({error}): delete it, run {name}") from error
+                raise ValueError(
+                    f"{file} is damaged ({error}): delete it and run {name}"
+                ) from error
     return found
 
 

@@ -1,28 +1,26 @@
 """A museum of bugs that really occurred in public lessons and libraries, as small loops.
 
-Each exhibit is a pair of functions, the broken loop and the repaired one. Both train a toy with
-one weight under an audit and return the rates that were in force. Called with a schedule they are
-held against it: the broken loop raises `AuditError`, the repaired one does not. The loops are
-written anew; only the mistake is the original's, and where it was reported is in the docstring.
+Each exhibit is a pair of functions, the broken loop and the repaired one. Both train a toy of one
+weight under an audit and return the rates that were in force. If a loop is called with a schedule,
+the audit compares the rates with it: the broken loop raises `AuditError`, the repaired one does
+not. We wrote the loops anew; only the mistake is the original's. A loop's docstring names the place
+where the bug was reported.
 """
+
+# The lessons print the loops, so the loops are written as their authors would: without types.
+# mypy: allow-untyped-defs
 
 import difflib
 import inspect
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch.optim.lr_scheduler import (
-    CosineAnnealingLR,
-    CosineAnnealingWarmRestarts,
-    LambdaLR,
-    MultiStepLR,
-    StepLR,
-)
+from numpy.typing import NDArray
 
+from coslr._optional import extra
 from coslr.pytorch import AuditError, audit
 from coslr.schedules import (
     Constant,
@@ -36,9 +34,19 @@ from coslr.schedules import (
     warmup,
 )
 
+with extra("train"):
+    import torch
+    from torch.optim.lr_scheduler import (
+        CosineAnnealingLR,
+        CosineAnnealingWarmRestarts,
+        LambdaLR,
+        MultiStepLR,
+        StepLR,
+    )
+
 
 def toy(lr: float) -> torch.optim.Optimizer:
-    """An optimizer of one weight that has nothing to learn: only its rate matters.
+    """An optimizer of one weight, which never gets a gradient: only its rate matters.
 
     >>> toy(0.1).param_groups[0]["lr"]
     0.1
@@ -46,12 +54,12 @@ def toy(lr: float) -> torch.optim.Optimizer:
     return torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=lr)
 
 
-def draw(rates: list[float]) -> None:
-    """Stands for a plot: what matters is how the rates came about."""
+def draw(rates: Sequence[object]) -> None:
+    """Stands for a plot, which would show these rates."""
 
 
-def alike() -> tuple[Schedule, dict[str, np.ndarray]]:
-    """A schedule of 100 updates and the traces of four loops meant to follow it; one does.
+def alike() -> tuple[Schedule, dict[str, NDArray[np.float64]]]:
+    """A schedule of 100 updates, and the traces of four loops, of which only one follows it.
 
     >>> meant, loops = alike()
     >>> [name for name, rates in loops.items() if (rates == meant(np.arange(100))).all()]
@@ -404,14 +412,19 @@ class Exhibit:
     """One bug.
 
     Attributes:
-        letter: of its diagnosis, "a" to "l".
+        letter: the letter of the diagnosis in the exercise, "a" to "l".
         bug: the diagnosis.
         look: what a trace with this bug looks like.
         meant: the schedule that the loop was meant to follow.
-        broken, fixed: the loops. Called with nothing they return the rates in force, called with
-            `meant` they are audited.
+        broken: the loop with the bug. Called with no argument, it returns the rates in force;
+            called with `meant`, it is audited against that schedule.
+        fixed: the repaired loop, which is called likewise.
         story: what happened, in a few sentences.
-        unit: what one update of the loop stands for.
+        unit: what one update of the loop stands for, "update" or "epoch".
+
+    Example:
+        >>> EXHIBITS[6].rates()[0], EXHIBITS[6].meant(0)  # in force, and meant
+        (0.125, 0.5)
     """
 
     letter: str
@@ -426,18 +439,18 @@ class Exhibit:
     @property
     def source(self) -> str:
         """Where the bug was reported, or the lesson that has it."""
-        return inspect.getdoc(self.broken)
+        return inspect.getdoc(self.broken) or ""
 
     def rates(self) -> list[float]:
         """The rates that the broken loop used."""
-        return _quietly(self.broken)[0]
+        return _without_warnings(self.broken)[0]
 
     def warning(self) -> str:
-        """What Python warned of while the broken loop ran, or "" for nothing."""
-        return _quietly(self.broken)[1]
+        """The first warning that Python gave while the broken loop ran, or "" if it gave none."""
+        return _without_warnings(self.broken)[1]
 
     def finding(self, loop: Callable[..., list[float]] | None = None) -> str:
-        """The audit's sentence on a loop, the broken one by default; "" where it is silent.
+        """What the audit says of a loop, by default the broken one; "" if it says nothing.
 
         >>> EXHIBITS[6].finding()
         'update 0: the schedule says 0.5, but 0.125 is in force'
@@ -445,14 +458,14 @@ class Exhibit:
         ''
         """
         try:
-            _quietly(loop or self.broken, self.meant)
+            _without_warnings(loop or self.broken, self.meant)
         except AuditError as error:
             return str(error)
         return ""
 
     def first_wrong(self) -> int:
         """The update at which the audit stops the broken loop."""
-        return int(re.match(r"update (\d+)", self.finding())[1])
+        return int(re.findall(r"\d+", self.finding())[0])
 
     def code(self) -> str:
         """The broken loop, without the line that names its source."""
@@ -468,7 +481,7 @@ class Exhibit:
         return "\n".join(line for line in changed if line[0] in "+-")
 
     def page(self, number: int) -> str:
-        """All about it, in Markdown, folded."""
+        """Everything about the exhibit as folded Markdown: story, source, loop, audit and fix."""
         silent = self.finding(self.fixed) or "silent"
         return (
             f"<details><summary>Exhibit {number}: the loop, the audit, the fix</summary>\n\n"
@@ -480,8 +493,10 @@ class Exhibit:
         )
 
 
-def _quietly(loop: Callable[..., list[float]], *arguments) -> tuple[list[float], str]:
-    """What a loop returns, and the first sentence of what it warns of."""
+def _without_warnings(
+    loop: Callable[..., list[float]], *arguments: Schedule
+) -> tuple[list[float], str]:
+    """What a loop returns, and the first sentence of its first warning, which is not shown."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         rates = loop(*arguments)

@@ -1,7 +1,8 @@
-"""The figures of the notebooks: one look, lines told apart by style as well as colour, alt text.
+"""The figures of the notebooks: one look for all, and a description for readers who cannot see.
 
-A figure is drawn on axes from `axes`, and put on the page by `show`, which does not let one go
-without a description for readers who cannot see it. `sliders` redraws a figure as they move.
+`axes` makes the axes of a new figure. Lines on them differ in colour and in dashes. `show` puts the
+figure on the page and refuses one without a description. `sliders` draws a figure again whenever a
+reader moves one of its sliders.
 """
 
 import html
@@ -9,25 +10,37 @@ import io
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-import ipywidgets
 import numpy as np
-from cycler import cycler
-from IPython.display import display
-from matplotlib import rc_context
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from PIL import Image
+from numpy.typing import ArrayLike, NDArray
 
-# Okabe & Ito's palette ("Color Universal Design", 2008), which colour-blind readers can tell apart;
-# its yellow, too pale for a line on white, is left out.
+from coslr._arguments import require
+from coslr._optional import extra
+
+with extra("course"):
+    import ipywidgets
+    from cycler import cycler
+    from IPython.display import display
+    from matplotlib import rc_context
+    from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
+
+Drawing = Figure | Axes | NDArray[np.object_]  # a figure, its axes, or an array of its panels
+
+# Okabe & Ito's palette ("Color Universal Design", 2008), which colour-blind readers can tell apart.
+# We leave out its yellow, which is too pale for a line on white.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9"]
 DASHES = ["-", "--", "-.", ":", (0, (7, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (9, 4))]
 
-STYLE: Any = {
-    # The width too: a cycle belongs to its axes, the other settings only to the moment of drawing.
+STYLE: "dict[RcKeyType, object]" = {
+    # The width is part of the cycle because axes keep their cycle, while the other settings hold
+    # only inside `rc_context`, and the notebooks draw their lines outside it.
     "axes.prop_cycle": cycler(color=COLORS, linestyle=DASHES, linewidth=[2] * len(COLORS)),
     "axes.spines.right": False,
     "axes.spines.top": False,
@@ -39,22 +52,46 @@ STYLE: Any = {
     "legend.handlelength": 3.5,  # long enough to see the dashes
     "font.size": 11,
 }
-DPI = 144  # sharp on the usual screens; the page shows it at 96 dots to the inch
+DPI = 144  # one and a half times the page's 96 dots to the inch: sharp on most screens
+SHORTEST_ALT = 20  # characters; "A figure." describes nothing
+
+
+@overload
+def axes(  # type: ignore[overload-overlap]  # 1 is an int as well; the first match holds
+    x: str,
+    y: str,
+    title: str = "",
+    *,
+    columns: Literal[1] = 1,
+    width: float = 8,
+    height: float = 3.6,
+) -> Axes: ...
+
+
+@overload
+def axes(
+    x: str, y: str, title: str = "", *, columns: int, width: float = 8, height: float = 3.6
+) -> NDArray[np.object_]: ...
 
 
 def axes(
     x: str, y: str, title: str = "", *, columns: int = 1, width: float = 8, height: float = 3.6
-) -> Any:
-    """Axes of a new figure in the course's style: one, or an array of `columns` side by side.
+) -> Axes | NDArray[np.object_]:
+    """The axes of a new figure in the course's style.
 
     Args:
-        x, y: what the axes show, with units: "update", "learning rate", "test accuracy (%)".
+        x: what the x axis shows, with its unit: "update", "epoch".
+        y: what the y axis shows, with its unit: "learning rate", "test accuracy (%)".
         title: what the reader should see, in one line.
         columns: panels side by side; they share the y axis.
-        width, height: of the whole figure, in inches.
+        width: of the whole figure, in inches.
+        height: of the whole figure, in inches.
+
+    Returns:
+        One `Axes`, or an array of them if `columns` is above 1.
 
     Raises:
-        ValueError: an axis without a name.
+        ValueError: an axis has no name.
 
     Example:
         >>> ax = axes("update", "learning rate", "A cosine")
@@ -62,33 +99,39 @@ def axes(
         ('update', 'learning rate')
     """
     for name, label in (("x", x), ("y", y)):
-        if not label.strip():
-            raise ValueError(f"{name}={label!r}: must say what the axis shows, and its unit")
+        require(label.strip(), name, label, "what the axis shows, with its unit")
     with rc_context(STYLE):
-        # Not pyplot: it would keep every figure alive, and show it a second time in a notebook.
+        # pyplot would keep every figure alive and show it a second time in a notebook.
         figure = Figure(figsize=(width, height))
         FigureCanvasAgg(figure)
-        panels = figure.subplots(1, columns, sharey=True, squeeze=False)[0]
-        for ax in panels:
-            ax.set_xlabel(x)
+        panels: NDArray[np.object_] = figure.subplots(1, columns, sharey=True, squeeze=False)[0]
+        for panel in panels:
+            panel.set_xlabel(x)
         panels[0].set_ylabel(y)
-        if columns == 1:
-            panels[0].set_title(title)
-        else:
+        if columns > 1:
             figure.suptitle(title, x=0.01, ha="left")
-    return panels[0] if columns == 1 else panels
+            return panels
+        ax: Axes = panels[0]
+        ax.set_title(title)
+        return ax
 
 
 def curves(
-    ax: Axes, schedules: Mapping[str, Callable[..., Any]], updates: float, points: int = 1001
+    ax: Axes,
+    schedules: Mapping[str, Callable[[NDArray[np.float64]], ArrayLike]],
+    updates: float,
+    points: int = 1001,
 ) -> Axes:
-    """Draw each schedule from t = 0 to `updates`, and a legend of their names.
+    """Draw each schedule from t = 0 to `updates`, with a legend of their names.
 
     Args:
-        ax: from `axes`.
-        schedules: name -> schedule, called with an array of t.
+        ax: the axes to draw on, from `axes`.
+        schedules: name -> schedule, which is called with an array of t.
         updates: the right end, in the schedules' unit.
-        points: where they are computed; steps stay steep and restarts sharp with 1,001.
+        points: how many values of t are computed; with 1,001, steps look steep and restarts sharp.
+
+    Returns:
+        `ax`.
 
     Example:
         >>> from coslr import Cosine
@@ -98,7 +141,7 @@ def curves(
     """
     t = np.linspace(0, updates, points)
     for name, schedule in schedules.items():
-        ax.plot(t, schedule(t), label=name)  # in the style that is next on these axes
+        ax.plot(t, schedule(t), label=name)
     ax.set_ylim(bottom=0)
     return legend(ax)
 
@@ -106,18 +149,24 @@ def curves(
 def recorded(
     ax: Axes,
     rates: Sequence[float],
-    schedule: Callable[..., Any],
+    schedule: Callable[[float], float],
     *,
     steps_per_unit: float = 1,
     first_update: int = 0,
     tolerance: float = 1e-9,
 ) -> Axes:
-    """Draw what an audit recorded over the schedule it should be; mark the first update apart.
+    """Draw the rates that an audit recorded over their schedule, and circle the first wrong one.
 
     Args:
-        ax: from `axes`.
+        ax: the axes to draw on, from `axes`.
         rates: the `rates` of a trace, or one of its `groups`.
-        schedule, steps_per_unit, first_update, tolerance: as the audit takes them.
+        schedule: the function of t that the rates should follow.
+        steps_per_unit: updates in one unit of the schedule, as the audit takes it.
+        first_update: the index of the first rate, as the audit takes it.
+        tolerance: the relative difference that counts as rounding, as the audit takes it.
+
+    Returns:
+        `ax`.
 
     Example:
         >>> from coslr import Cosine
@@ -126,27 +175,32 @@ def recorded(
         ['schedule', 'recorded', 'update 1: 0.1, not 0.0999013']
     """
     updates = np.arange(first_update, first_update + len(rates))
+    # With one step a unit, t stays a whole number, so that a schedule may look rates up in a list.
     times = updates if steps_per_unit == 1 else updates / steps_per_unit
     right = np.array([float(schedule(t)) for t in times.tolist()])
     found = np.asarray(rates, dtype=float)
     ax.plot(updates, right, label="schedule")
     ax.plot(updates, found, label="recorded")
     close = abs(found - right) <= np.maximum(tolerance * abs(right), 1e-15)
-    apart = np.flatnonzero(~close)  # NaN too
-    if apart.size:
-        k = apart[0]
+    wrong = np.flatnonzero(~close)  # ~close and not "further apart", which NaN never is
+    if wrong.size:
+        k = wrong[0]
         label = f"update {updates[k]}: {found[k]:.6g}, not {right[k]:.6g}"
         ax.plot(updates[k], found[k], "o", color="black", fillstyle="none", ms=10, label=label)
     ax.set_ylim(bottom=0)
     return legend(ax)
 
 
-def legend(ax: Axes, **where: Any) -> Axes:
-    """A legend in the course's style, beside the axes, where it hides no line.
+def legend(ax: Axes, **options: Any) -> Axes:
+    """A legend in the course's style, by default beside the axes, where it hides no line.
 
     Args:
-        ax: from `axes`; its lines have labels.
-        where: what matplotlib's `Axes.legend` takes, to put it elsewhere.
+        ax: the axes, from `axes`; their lines have labels.
+        options: as matplotlib's `Axes.legend` takes them. With options, the legend stands where
+            they or matplotlib put it.
+
+    Returns:
+        `ax`.
 
     Example:
         >>> ax = axes("update", "learning rate")
@@ -155,40 +209,43 @@ def legend(ax: Axes, **where: Any) -> Axes:
         ['falling']
     """
     with rc_context(STYLE):
-        ax.legend(**(where or {"loc": "center left", "bbox_to_anchor": (1, 0.5)}))
+        ax.legend(**(options or {"loc": "center left", "bbox_to_anchor": (1, 0.5)}))
     return ax
 
 
-def pictures(images: Any, titles: Sequence[str], height: float = 1.6) -> Figure:
-    """A row of grey images, each under its title; to be put on the page by `show`.
+def pictures(images: ArrayLike, titles: Sequence[str], height: float = 1.6) -> Figure:
+    """A row of grey images, each under its title. `show` puts it on the page.
 
     Args:
-        images: (n, 1, size, size) or (n, size, size), any range of values.
+        images: shape (n, 1, size, size) or (n, size, size), with any range of values.
         titles: n of them.
+        height: of the row, in inches.
 
     Example:
         >>> figure = pictures(np.zeros((2, 14, 14)), ["first", "second"])
         >>> [ax.get_title() for ax in figure.axes]
         ['first', 'second']
     """
-    images = np.asarray(images).reshape(len(images), *np.shape(images)[-2:])
+    array = np.asarray(images)
+    rows = array.reshape(len(array), *array.shape[-2:])
     with rc_context(STYLE):
-        figure = Figure(figsize=(height * len(images) * 0.85, height))
+        figure = Figure(figsize=(height * len(rows) * 0.85, height))
         FigureCanvasAgg(figure)
-        panels = figure.subplots(1, len(images), squeeze=False)[0]
-        for ax, image, title in zip(panels, images, titles, strict=True):
+        panels = figure.subplots(1, len(rows), squeeze=False)[0]
+        for ax, image, title in zip(panels, rows, titles, strict=True):
             ax.imshow(image, cmap="gray_r")
             ax.set_title(title, fontsize=9, loc="center")
             ax.axis("off")
     return figure
 
 
-def show(drawn: Figure | Axes | np.ndarray, alt: str) -> None:
+def show(drawn: Drawing, alt: str) -> None:
     """Put a figure on the page, with a text that says what it shows.
 
     Args:
         drawn: a figure, or axes of it.
-        alt: what a reader who cannot see it must know: the lines, where they go, what differs.
+        alt: what a reader who cannot see the figure must know: its lines, where they go, and what
+            differs.
 
     Raises:
         ValueError: `alt` is shorter than 20 characters.
@@ -197,17 +254,22 @@ def show(drawn: Figure | Axes | np.ndarray, alt: str) -> None:
         >>> show(axes("update", "learning rate"), "Empty axes: learning rate against updates.")
         Figure: Empty axes: learning rate against updates.
     """
-    display(_Shown(_image(drawn, alt), f"Figure: {alt}"))
+    display(_Described(_image(drawn, alt), f"Figure: {alt}"))
 
 
-def sliders(draw: Callable[..., tuple[Any, str]], **controls: ipywidgets.Widget) -> ipywidgets.VBox:
-    """Sliders over a figure, which is drawn anew whenever one of them moves.
+def sliders(
+    draw: Callable[..., tuple[Drawing, str]], **controls: ipywidgets.Widget
+) -> ipywidgets.VBox:
+    """Sliders over a figure, which is drawn again whenever one of them moves.
 
     Args:
-        draw: called with each slider's value under its name; returns the figure, or axes of it, and
-            its alt text. It is tried at both ends of each slider first: an error that would show
-            itself only when a reader moves there is raised here.
-        controls: name -> slider, or a list of options.
+        draw: called with each slider's value under its name; returns the figure (or axes of it) and
+            its alt text. It is first tried at both ends of each slider, so that an error there is
+            raised here and not when a reader moves the slider.
+        controls: name -> slider, or another control of ipywidgets.
+
+    Returns:
+        A box of the sliders with the figure below them, as the last line of a cell shows it.
 
     Example:
         >>> def draw(T_max):
@@ -220,15 +282,15 @@ def sliders(draw: Callable[..., tuple[Any, str]], **controls: ipywidgets.Widget)
     """
     picture = ipywidgets.HTML()
 
-    def values() -> dict[str, Any]:
+    def values() -> dict[str, object]:
         return {name: control.value for name, control in controls.items()}
 
-    def redraw(_: Any = None) -> None:
+    def redraw(_: object = None) -> None:
         picture.value = _image(*draw(**values()))
 
     for name, control in controls.items():
-        for end in _ends(control):
-            draw(**(values() | {name: end}))
+        for value in _values_to_try(control):
+            draw(**(values() | {name: value}))
         control.description = control.description or name
         control.style.description_width = "8em"
         control.layout.width = "32em"
@@ -237,34 +299,32 @@ def sliders(draw: Callable[..., tuple[Any, str]], **controls: ipywidgets.Widget)
     return ipywidgets.VBox([*controls.values(), picture])
 
 
-def _ends(control: ipywidgets.Widget) -> list[Any]:
-    """The settings of a control at which a figure is most likely to fail."""
+def _values_to_try(control: ipywidgets.Widget) -> list[object]:
+    """The values of a control at which a figure is most likely to fail: its ends or its options."""
     if hasattr(control, "options"):
-        options = (
-            control.options.values() if hasattr(control.options, "values") else control.options
-        )
+        options = control.options
+        if isinstance(options, Mapping):
+            return list(options.values())
         return [option[1] if isinstance(option, tuple) else option for option in options]
     if not hasattr(control, "min"):
         return [control.value]
     ends = [control.min, control.max]
-    if isinstance(control.value, tuple):  # a range
+    if isinstance(control.value, tuple):  # a slider for a range, with two handles
         return [(end, end) for end in ends]
     if isinstance(control, ipywidgets.FloatLogSlider):  # its ends are exponents
-        ends = [control.base**exponent for exponent in ends]
-    return ends
+        return [control.base**exponent for exponent in ends]
+    return list(ends)
 
 
-def _image(drawn: Figure | Axes | np.ndarray, alt: str) -> str:
-    """The figure as an HTML image with its alt text: notebooks keep none for plain images."""
-    if len(alt.strip()) < 20:
-        raise ValueError(f"alt={alt!r}: must say what the figure shows, in a sentence or two")
-    figure = (
-        drawn if isinstance(drawn, Figure) else np.ravel(np.asarray(drawn, dtype=object))[0].figure
-    )
+def _image(drawn: Drawing, alt: str) -> str:
+    """The figure as an HTML image, because a notebook stores no alt text with a plain image."""
+    right = f"at least {SHORTEST_ALT} characters that say what the figure shows"
+    require(len(alt.strip()) >= SHORTEST_ALT, "alt", alt, right)
+    figure = drawn if isinstance(drawn, Figure) else np.ravel(np.asarray(drawn, object))[0].figure
     raw, png = io.BytesIO(), io.BytesIO()
     with rc_context(STYLE):
         figure.savefig(raw, format="png", dpi=DPI, facecolor="white")
-    # A figure of lines needs few colours: a palette of 128 makes a third of the file.
+    # Figures of lines need few colours, and a palette of 128 makes the file a third as large.
     Image.open(raw).convert("RGB").quantize(128).save(png, format="png", optimize=True)
     width = round(figure.get_size_inches()[0] * 96)
     return (
@@ -275,14 +335,14 @@ def _image(drawn: Figure | Axes | np.ndarray, alt: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Shown:
-    """An image for a page, and its description where there are only letters."""
+class _Described:
+    """A figure for the page, and its description for a terminal."""
 
     page: str
-    words: str
+    description: str
 
     def _repr_html_(self) -> str:
         return self.page
 
     def __repr__(self) -> str:
-        return self.words
+        return self.description

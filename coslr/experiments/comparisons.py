@@ -1,41 +1,54 @@
-"""What a study shows: each schedule at its own best peak, paired differences, and the sentence.
+"""What a study shows: each schedule's best peak, and paired differences with their intervals.
 
-The functions read the table of a `coslr.experiments.studies.Study`: columns name, eta_max, seed,
-status, and the measures. A verdict is made in two steps that do not share data. The peak is chosen
-on the validation images; the difference is measured on the test images, seed by seed, because the
-runs of one seed share their initial weights and the order of their images.
+The functions read the table of a `coslr.experiments.studies.Study`, with the columns name, eta_max,
+seed, status, and the measures. A comparison takes two steps that do not share data. `best_rates`
+chooses each schedule's peak on the validation images. `compare` measures the difference on the test
+images, seed by seed, because runs with the same seed share their initial weights and the order of
+their images.
 """
 
 import dataclasses
+import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pandas as pd
-from scipy import stats
+from numpy.typing import ArrayLike, NDArray
 
-# Peaks further apart than this leave room for a better one between them.
+from coslr._arguments import not_negative, number, require, require_type, sequence
+from coslr._optional import extra
+
+with extra("train"):
+    import pandas as pd
+    from scipy import stats
+
+# Two peaks of a grid that are further apart than this factor leave room for a better one between.
 FINE_GRID = 1.5
+
+
+# ----------------------------------------------------------------------------- the best peaks
 
 
 def best_rates(table: pd.DataFrame, by: str = "validation_accuracy") -> pd.DataFrame:
     """Each schedule's best peak, by the mean over seeds.
 
+    A peak at which a run diverged or failed is never the best.
+
     Args:
-        table: of a study.
-        by: the measure that chooses; accuracies should be high, losses low.
+        table: the table of a study.
+        by: the measure that chooses: the highest "...accuracy" or the lowest "...loss" is best.
 
     Returns:
-        One row per name: `eta_max`; `mean` of the measure; `n` seeds; and `note`:
+        One row per name, with the columns `eta_max`, `mean` of the measure, `n` (seeds) and `note`:
 
-        - "edge": the best peak is the smallest or largest tried, so a better one may lie outside.
-          It is no result.
-        - "tie": another peak is as good within the standard error of their difference, and on the
-          way to it the grid's next peak is more than a factor of 1.5 away. A finer grid would tell.
-        - "none": every peak had a run that diverged or failed; `eta_max` is NaN.
+        - "edge": the best peak is the smallest or the largest tried, and a better one may lie
+          outside. It is no result.
+        - "tie": another peak is as good within the standard error of their difference, and from the
+          best to the next peak on that side is more than a factor of 1.5. A finer grid would tell.
+        - "none": at every peak a run diverged or failed; `eta_max` is NaN.
         - "": a clear best.
 
-        Peaks at which a run diverged or failed are never best.
+    Raises:
+        ValueError, TypeError: the table lacks columns or repeats a run; another kind of measure.
 
     Example:
         >>> table = pd.DataFrame({
@@ -45,52 +58,58 @@ def best_rates(table: pd.DataFrame, by: str = "validation_accuracy") -> pd.DataF
         >>> print(best["eta_max"], best["n"], repr(best["note"]))
         0.1 2 ''
     """
-    _check(table, by)
-    sign = _sign(by)
+    _check_table(table, "by", by)
+    sign = _sign("by", by)
     rows = []
     for name, runs in table.groupby("name", sort=False):
         scores = sign * runs.pivot(index="seed", columns="eta_max", values=by)
-        # A peak counts only if every seed came through at it.
-        whole = runs.groupby("eta_max")["status"].agg(lambda s: (s == "ok").all())
-        means = scores.mean().where(whole & scores.notna().all())
-        best = means.idxmax() if means.notna().any() else np.nan
+        all_ok = runs.groupby("eta_max")["status"].agg(lambda status: (status == "ok").all())
+        means = scores.mean().where(all_ok & scores.notna().all())
+        best = means.idxmax() if means.notna().any() else math.nan
         rows.append(
             {
                 "name": name,
                 "eta_max": best,
                 "mean": sign * means.max(),
                 "n": len(scores),
-                "note": _note(scores, means, best),
+                "note": _note_on_best(scores, means, best),
             }
         )
     return pd.DataFrame(rows).set_index("name")
 
 
-def _note(scores: pd.DataFrame, means: pd.Series, best: float) -> str:
-    if np.isnan(best):
+def _note_on_best(scores: pd.DataFrame, means: pd.Series, best: float) -> str:
+    """The `note` of `best_rates`; scores has a row per seed and a column per peak, high is good."""
+    if math.isnan(best):
         return "none"
     peaks = list(means.index)
     if best in (peaks[0], peaks[-1]):
         return "edge"
     place = peaks.index(best)
     for rival in means.drop(best).dropna().index:
-        gaps = scores[best] - scores[rival]
-        towards = peaks[place + 1] if rival > best else peaks[place - 1]
-        clear = gaps.mean() > gaps.sem()  # with one seed there is no error, and nothing is clear
-        if not clear and max(best / towards, towards / best) > FINE_GRID:
+        lead = scores[best] - scores[rival]
+        is_clear = lead.mean() > lead.sem()  # False with one seed, whose standard error is NaN
+        neighbour = peaks[place + 1] if rival > best else peaks[place - 1]
+        step = max(best / neighbour, neighbour / best)
+        if not is_clear and step > FINE_GRID:
             return "tie"
     return ""
 
 
+# -------------------------------------------------------------------------------- comparisons
+
+
 @dataclass(frozen=True)
 class Comparison:
-    """How one schedule does against another, each at its own best peak.
+    """How the schedule `a` does against `b`, each at its own best peak.
 
     Attributes:
-        a, b: names. `eta_a`, `eta_b` : their peaks.
+        a, b: names.
+        eta_a, eta_b: their peaks.
         measure: what was compared.
-        difference: mean of a - b over the seeds. `low`, `high` : its 95 % interval.
-        n: seeds.
+        difference: mean of a - b over the seeds.
+        low, high: the ends of its 95 % interval.
+        n: how many seeds.
         obstacle: why there is no result, or "".
     """
 
@@ -109,7 +128,7 @@ class Comparison:
     def outcome(self) -> str:
         """ "better", "worse", "within noise" or "no result": of a, against b.
 
-        A measure that is neither an accuracy nor a loss is "higher" or "lower".
+        "higher" or "lower" for a measure that is neither an accuracy nor a loss.
         """
         if self.obstacle:
             return "no result"
@@ -117,32 +136,45 @@ class Comparison:
             return "within noise"
         if not self.measure.endswith(("accuracy", "loss")):
             return "higher" if self.difference > 0 else "lower"
-        return "better" if self.difference * _sign(self.measure) > 0 else "worse"
+        return "better" if self.difference * _sign("measure", self.measure) > 0 else "worse"
 
     def __str__(self) -> str:
-        """The verdict as a sentence's end, for prose made from the data.
+        """The result as the end of a sentence, for prose made from the data.
 
-        >>> print(Comparison("cosine", "step", 0.1, 0.2, "test_accuracy", 0.0065, 0.004, 0.009, 8))
-        better by 0.4 to 0.9 points, n=8
-        >>> print(Comparison("cosine", "step", 0.1, 0.2, "test_loss", 0.001, -0.01, 0.012, 8))
-        within noise (-0.010 to +0.012 nats, n=8)
+        Example:
+            >>> names = "cosine", "step", 0.1, 0.2
+            >>> print(Comparison(*names, "test_accuracy", 0.0065, 0.004, 0.009, 8))
+            better by 0.4 to 0.9 points, n=8
+            >>> print(Comparison(*names, "test_loss", 0.001, -0.01, 0.012, 8))
+            within noise (-0.010 to +0.012 nats, n=8)
         """
         if self.obstacle:
             return f"no result: {self.obstacle}"
         if self.low == self.high == 0:
             return f"the same in every pair, n={self.n}"
-        accuracy = self.measure.endswith("accuracy") or self.measure.startswith("share")
-        low, high = (100 * self.low, 100 * self.high) if accuracy else (self.low, self.high)
-        loss = self.measure.endswith("loss")
-        form, unit = (".1f", " points") if accuracy else (".3f", " nats") if loss else (".3g", "")
+        factor, decimals, unit = _display(self.measure)
+        low, high = factor * self.low, factor * self.high
         if self.outcome == "within noise":
-            return f"within noise ({low:+{form}} to {high:+{form}}{unit}, n={self.n})"
+            ends = f"{_shown(low, decimals, '+')} to {_shown(high, decimals, '+')}"
+            return f"within noise ({ends}{unit}, n={self.n})"
         near, far = sorted((abs(low), abs(high)))
-        digits = int(form[1])
-        while form[2] == "f" and digits < 9 and round(near, digits) == 0:
-            digits += 1  # "better by 0.0" says nothing
-        form = f".{digits}{form[2]}"
-        return f"{self.outcome} by {near:{form}} to {far:{form}}{unit}, n={self.n}"
+        while decimals is not None and decimals < 9 and round(near, decimals) == 0:
+            decimals += 1  # "better by 0.0" says nothing
+        ends = f"{_shown(near, decimals)} to {_shown(far, decimals)}"
+        return f"{self.outcome} by {ends}{unit}, n={self.n}"
+
+
+def _display(measure: str) -> tuple[int, int | None, str]:
+    """A measure's factor for display, its decimals (None is three digits), and its unit."""
+    if measure.endswith("accuracy") or measure.startswith("share"):
+        return 100, 1, " points"
+    if measure.endswith("loss"):
+        return 1, 3, " nats"
+    return 1, None, ""
+
+
+def _shown(value: float, decimals: int | None, sign: str = "") -> str:
+    return f"{value:{sign}.3g}" if decimals is None else f"{value:{sign}.{decimals}f}"
 
 
 def compare(
@@ -156,23 +188,24 @@ def compare(
 ) -> Comparison:
     """The schedule `a` against `b`, each at its own best peak, paired over the seeds.
 
-    The interval is Student's for the mean of the paired differences; it covers the true mean in 95
+    The interval is Student's for the mean of the paired differences. It covers the true mean in 95
     of 100 studies if the differences are about normal.
 
     Args:
-        table: of a study.
+        table: the table of a study.
         a, b: names in it.
         measure: what is compared.
         by: the measure that chooses the peaks.
-        best: the peaks, where they were chosen before, by `best_rates` of a smaller study, and
-            `table` has more seeds at these peaks; None chooses them in `table`.
+        best: the peaks that `best_rates` chose in a smaller study, whose schedules have more seeds
+            at these peaks in `table`; None chooses the peaks in `table`.
 
     Returns:
-        A `Comparison`. It is "no result" where a best peak lies at the edge of its grid, or where a
-        run at the peak diverged or failed.
+        A `Comparison`. It is "no result" if a best peak lies at the edge of its grid, or if a run
+        at the peak diverged or failed.
 
     Raises:
-        ValueError: an unknown name or measure; different seeds; fewer than two.
+        ValueError, TypeError: an unknown name or measure; a name without a peak, or a peak without
+            runs; different seeds; fewer than two seeds.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -184,133 +217,204 @@ def compare(
         >>> print(compare(table, "cosine", "step"))
         better by 0.9 to 1.2 points, n=8
     """
-    _check(table, measure)
-    for argument, name in (("a", a), ("b", b)):
-        if name not in set(table["name"]):
-            raise ValueError(f"{argument}={name!r}: must be one of {sorted(set(table['name']))}")
+    _check_table(table, "measure", measure)
+    names = set(table["name"])
+    require(a in names, "a", a, f"one of {sorted(names)}")
+    require(b in names, "b", b, f"one of {sorted(names)}")
     if best is None:
         best = best_rates(table[table["name"].isin([a, b])], by)
-    lacking = [name for name in (a, b) if name not in best.index]
-    if lacking:
-        raise ValueError(f"best: must have a peak for {a!r} and {b!r}, and lacks {lacking}")
-    best = best.loc[[a, b]]
-    eta_a, eta_b = (float(eta) for eta in best["eta_max"])
-    result: dict[str, Any] = {"a": a, "b": b, "eta_a": eta_a, "eta_b": eta_b, "measure": measure}
-    for name, row in best.iterrows():
-        if row["note"] in ("edge", "none"):
-            why = {
-                "edge": f"the best peak of {name}, {row['eta_max']:g}, is at the edge of its grid",
-                "none": f"at every peak of {name}, a run diverged or failed",
-            }[row["note"]]
-            nothing: dict[str, Any] = dict.fromkeys(("difference", "low", "high"), np.nan)
-            return Comparison(**result, **nothing, n=int(row["n"]), obstacle=why)
-    first, second = (
-        table[(table["name"] == name) & (table["eta_max"] == eta)].set_index("seed")[measure]
-        for name, eta in ((a, eta_a), (b, eta_b))
-    )
-    for name, eta, runs in ((a, eta_a, first), (b, eta_b, second)):
-        if runs.empty:
-            raise ValueError(f"best: has the peak {eta:g} for {name!r}, at which table has no run")
-    if set(first.index) != set(second.index):
-        raise ValueError(f"table: {a!r} and {b!r} must have the same seeds, for pairs")
-    lost = [name for name, runs in ((a, first), (b, second)) if not np.isfinite(runs).all()]
-    if lost:
-        nothing = dict.fromkeys(("difference", "low", "high"), np.nan)
-        why = f"at the chosen peak of {lost[0]}, a run diverged or failed"
-        return Comparison(**result, **nothing, n=len(first), obstacle=why)
-    differences = (first - second[first.index]).to_numpy()
+    _check_best(best, a, b)
+    eta_a, eta_b = float(best.loc[a, "eta_max"]), float(best.loc[b, "eta_max"])
+    no_result = Comparison(a, b, eta_a, eta_b, measure, math.nan, math.nan, math.nan, n=0)
+    for name in (a, b):
+        if obstacle := _obstacle(name, best.loc[name]):
+            return dataclasses.replace(no_result, n=int(best.loc[name, "n"]), obstacle=obstacle)
+
+    values_a = _values_by_seed(table, a, eta_a, measure)
+    values_b = _values_by_seed(table, b, eta_b, measure)
+    seeds_a, seeds_b = sorted(values_a.index), sorted(values_b.index)
+    require(seeds_a == seeds_b, f"seeds of {b!r}", seeds_b, f"those of {a!r}, {seeds_a}, for pairs")
+    for name, values in ((a, values_a), (b, values_b)):
+        if not np.isfinite(values).all():
+            obstacle = f"at the chosen peak of {name}, a run diverged or failed"
+            return dataclasses.replace(no_result, n=len(values), obstacle=obstacle)
+    differences = (values_a - values_b[values_a.index]).to_numpy()
     return dataclasses.replace(paired(a, b, differences, measure), eta_a=eta_a, eta_b=eta_b)
 
 
-def paired(a: str, b: str, differences: np.ndarray, measure: str) -> Comparison:
-    """The comparison that `differences` make: a's value less b's, one for each seed.
+def _obstacle(name: str, best: pd.Series) -> str:
+    """Why the search for this schedule's best peak, a row of `best_rates`, found none; or ""."""
+    if best["note"] == "edge":
+        return f"the best peak of {name}, {best['eta_max']:g}, is at the edge of its grid"
+    if best["note"] == "none":
+        return f"at every peak of {name}, a run diverged or failed"
+    return ""
 
-    For what is no best peak against another: one run at two moments, or two ways to use its
-    weights. The peaks in the result are NaN.
+
+def _values_by_seed(table: pd.DataFrame, name: str, eta_max: float, measure: str) -> pd.Series:
+    runs = table[(table["name"] == name) & (table["eta_max"] == eta_max)]
+    right = "one at which table has runs"
+    require(len(runs) > 0, f"best.loc[{name!r}, 'eta_max']", eta_max, right)
+    return runs.set_index("seed")[measure]
+
+
+def paired(a: str, b: str, differences: ArrayLike, measure: str) -> Comparison:
+    """The comparison that `differences` make: a's value minus b's, one for each seed.
+
+    It is for pairs that are not two best peaks, such as one run at two moments, or two ways to use
+    its weights. The peaks in the result are NaN.
 
     Args:
         a, b: what is compared.
-        differences: a - b, paired; two or more.
+        differences: a - b for each seed, at least two.
         measure: what was measured. One that ends in "accuracy" is a fraction and is shown in
-            points; one that ends in "loss" is in nats, the lower the better; any other is neither
-            good nor bad, a plain number or, if it starts with "share", a fraction shown in points.
+            points. One that ends in "loss" is in nats, and the lower is better. Any other is
+            neither good nor bad: a fraction shown in points if it starts with "share", or else a
+            plain number.
 
     Raises:
-        ValueError: fewer than two differences, or one that is not finite.
+        ValueError, TypeError: fewer than two differences, or one that is not a finite number.
 
     Example:
         >>> print(paired("ensemble", "single", np.array([0.01, 0.012, 0.011]), "test_accuracy"))
         better by 0.9 to 1.3 points, n=3
     """
-    mean, low, high = interval(differences)
-    return Comparison(a, b, np.nan, np.nan, measure, mean, low, high, len(differences))
+    require_type(isinstance(measure, str), "measure", measure, "the name of a measure")
+    values = _numbers("differences", differences)
+    mean, low, high = _student_interval(values)
+    return Comparison(a, b, math.nan, math.nan, measure, mean, low, high, len(values))
 
 
-def interval(values: np.ndarray) -> tuple[float, float, float]:
-    """Mean of at least two values, and the ends of Student's 95 % interval for it.
+def interval(values: ArrayLike) -> tuple[float, float, float]:
+    """Mean of the values and the ends of its 95 % interval, Student's: (mean, low, high).
 
-    >>> mean, low, high = interval(np.array([1.0, 2.0, 3.0]))
-    >>> round(mean, 2), round(low, 2), round(high, 2)
-    (2.0, -0.48, 4.48)
+    Equal values have an interval of width 0.
+
+    Args:
+        values: finite numbers, one for each seed, at least two.
+
+    Raises:
+        ValueError, TypeError: fewer than two values, or one that is not a finite number.
+
+    Example:
+        >>> [round(x, 2) for x in interval([1.0, 2.0, 3.0])]
+        [2.0, -0.48, 4.48]
     """
-    values = np.asarray(values, dtype=float)
-    if len(values) < 2 or not np.isfinite(values).all():
-        raise ValueError(
-            f"values={values}: must be at least two, of two seeds, and finite, for an interval"
-        )
-    mean = float(values.mean())
-    half = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
-    return mean, mean - half, mean + half
+    return _student_interval(_numbers("values", values))
+
+
+def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    right = "at least two numbers, one for each seed"
+    items = sequence(name, values, right)
+    require(len(items) >= 2, name, values, right)
+    return np.array([number(f"{name}[{i}]", item) for i, item in enumerate(items)], dtype=float)
+
+
+def _student_interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    first = float(values[0])
+    # scipy warns of lost digits if the values differ little compared with their mean. So we give it
+    # the distances from the first value, whose mean is never large compared with them.
+    distances = values - first
+    if not distances.any():
+        return first, first, first  # scipy would divide by a standard error of 0
+    low, high = stats.ttest_1samp(distances, 0).confidence_interval(0.95)
+    return first + float(distances.mean()), first + float(low), first + float(high)
+
+
+# ------------------------------------------------------------------- how much a peak matters
 
 
 def sensitivity(table: pd.DataFrame, measure: str = "test_accuracy") -> pd.DataFrame:
     """How a measure depends on the peak: mean and 95 % interval over seeds, per name and eta_max.
 
     Args:
-        table: of a study, with two seeds or more.
+        table: the table of a study with at least two seeds.
         measure: any of its measures.
 
     Returns:
-        Columns name, eta_max, mean, low, high, n. All three are NaN where a run diverged or failed.
+        Columns name, eta_max, mean, low, high, n. Mean, low and high are NaN where a run diverged
+        or failed.
+
+    Raises:
+        ValueError, TypeError: the table lacks columns, repeats a run, or has one seed.
+
+    Example:
+        >>> table = pd.DataFrame({"name": "cosine", "eta_max": [0.1, 0.1, 0.2, 0.2],
+        ...     "seed": [0, 1] * 2, "status": "ok", "test_accuracy": [0.86, 0.87, 0.83, 0.83]})
+        >>> sensitivity(table)[["eta_max", "mean"]].round(3).values.tolist()
+        [[0.1, 0.865], [0.2, 0.83]]
     """
-    _check(table, measure)
+    _check_table(table, "measure", measure)
     rows = []
     for (name, eta), runs in table.groupby(["name", "eta_max"], sort=False):
         values = runs[measure].to_numpy()
-        whole = (runs["status"] == "ok").all() and np.isfinite(values).all()
-        mean, low, high = interval(values) if whole else (np.nan,) * 3
-        described = {"name": name, "eta_max": eta, "mean": mean, "low": low, "high": high}
-        rows.append(described | {"n": len(values)})
+        is_complete = (runs["status"] == "ok").all() and np.isfinite(values).all()
+        mean, low, high = interval(values) if is_complete else (math.nan, math.nan, math.nan)
+        row = {"name": name, "eta_max": eta, "mean": mean, "low": low, "high": high}
+        rows.append(row | {"n": len(values)})
     return pd.DataFrame(rows)
 
 
 def tolerance(
     table: pd.DataFrame, within: float = 0.01, measure: str = "test_accuracy"
 ) -> pd.Series:
-    """The factor that the peak may be off by: largest over smallest that is nearly as good as best.
+    """By what factor the peak may be off: the largest over the smallest peak close to the best.
+
+    The grid limits the factor at its ends, and its steps are the finest that the factor can show.
 
     Args:
-        table: of a study.
-        within: how far below the best mean still counts: 0.01 is a point of accuracy.
-        measure: any of its measures.
+        table: the table of a study with at least two seeds.
+        within: how far from the best mean is still close, at least 0; 0.01 is a point of accuracy.
+        measure: an "...accuracy", high is best, or a "...loss", low is best.
 
     Returns:
-        A factor per name, at least 1. The grid's ends limit it, and its steps are all it can
-        resolve. NaN where every peak had a run that diverged or failed.
+        One factor per name, at least 1; NaN if at every peak a run diverged or failed.
+
+    Raises:
+        ValueError, TypeError: as in `sensitivity`; another kind of measure; a negative `within`.
+
+    Example:
+        >>> table = pd.DataFrame({"name": "cosine", "eta_max": [0.1, 0.1, 0.2, 0.2],
+        ...     "seed": [0, 1] * 2, "status": "ok", "test_accuracy": [0.86, 0.87, 0.83, 0.83]})
+        >>> tolerance(table, within=0.01).to_dict(), tolerance(table, within=0.05).to_dict()
+        ({'cosine': 1.0}, {'cosine': 2.0})
     """
-    means = sensitivity(table, measure).assign(score=lambda t: _sign(measure) * t["mean"])
-    good = means[means["score"] >= means.groupby("name")["score"].transform("max") - within]
-    factors = good.groupby("name", sort=False)["eta_max"].agg(lambda eta: eta.max() / eta.min())
+    within = not_negative("within", within)
+    sign = _sign("measure", measure)
+    means = sensitivity(table, measure).assign(score=lambda rows: sign * rows["mean"])
+    best = means.groupby("name")["score"].transform("max")
+    close = means[means["score"] >= best - within]
+    factors = close.groupby("name", sort=False)["eta_max"].agg(lambda eta: eta.max() / eta.min())
     return factors.reindex(table["name"].unique())
 
 
-def _sign(measure: str) -> int:
+# ------------------------------------------------------------------------------------- checks
+
+
+def _sign(argument: str, measure: str) -> int:
+    """1 if a high value of the measure is good, -1 if a low one is."""
+    right = 'a measure that ends in "accuracy" or "loss"'
+    require(measure.endswith(("accuracy", "loss")), argument, measure, right)
     return 1 if measure.endswith("accuracy") else -1
 
 
-def _check(table: pd.DataFrame, measure: str) -> None:
-    missing = {"name", "eta_max", "seed", "status", measure} - set(table.columns)
-    if missing:
-        raise ValueError(f"table: must have the columns {sorted(missing)}, as that of a study")
-    if table.duplicated(["name", "eta_max", "seed"]).any():
-        raise ValueError("table: must have one row for each name, eta_max and seed")
+def _check_table(table: pd.DataFrame, argument: str, measure: str) -> None:
+    """An error unless it is a study's table with this measure, which the `argument` names."""
+    require_type(isinstance(table, pd.DataFrame), "table", table, "the table of a study")
+    columns = list(table.columns)
+    for column in ("name", "eta_max", "seed", "status"):
+        require(column in columns, "table.columns", columns, f"a study's, with {column!r}")
+    require_type(isinstance(measure, str), argument, measure, "the name of a measure")
+    require(measure in columns, argument, measure, f"a column of table, one of {columns}")
+    runs = table[["name", "eta_max", "seed"]]
+    repeated = list(runs[runs.duplicated()].itertuples(index=False, name=None))
+    right = "none: a table has one row for each name, eta_max and seed"
+    require(not repeated, "repeated rows of table", repeated, right)
+
+
+def _check_best(best: pd.DataFrame, a: str, b: str) -> None:
+    require_type(isinstance(best, pd.DataFrame), "best", best, "a table made by best_rates")
+    for name in (a, b):
+        require(
+            name in best.index, "best.index", list(best.index), f"names with {name!r} among them"
+        )

@@ -1,8 +1,8 @@
 """A digest of a value and of the code behind it, so that a change of either is noticed.
 
-`joblib.hash` knows a function by its name alone. Here the reader's own functions and classes count
-by what they do, and so do the functions, classes and constants that they use in turn, in whatever
-files or notebook cells those are. What belongs to an installed package counts by its name and the
+`joblib.hash` knows a function by its name alone. `fingerprint` knows the reader's own functions and
+classes by their code, and it follows the functions, classes and constants that this code uses, in
+other files and in notebook cells. It knows what belongs to an installed package by its name and the
 package's release.
 """
 
@@ -20,24 +20,32 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
-import torch
 
-# What a class statement writes beside the reader's code: places, not behaviour.
+from coslr._optional import extra
+
+with extra("train"):
+    import joblib
+    import torch
+
+# Python adds these names to every class. They say where the class is, not what it does.
 _NOT_CODE = {"__module__", "__doc__", "__dict__", "__weakref__", "__qualname__"}
-# Python's own folders, and what folders of packages are called wherever else they may be.
+# A module in one of Python's own folders, or anywhere in a folder of such a name, is installed.
 _STDLIB = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")]
 _PACKAGES = {"site-packages", "dist-packages"}
 
 
 def fingerprint(value: Any) -> str:
-    """A hexadecimal digest; equal digests mean that the same would be computed.
+    """A hexadecimal digest of a value; two values with equal digests compute the same.
 
-    Numbers, texts, arrays, containers, functions, classes and objects of classes are followed all
-    the way down. An object of an installed package counts by what pickling it gives, and functions
-    inside it by their names; one that cannot be pickled counts by its type.
-    ``coslr`` is like an installed package here.
+    Numbers, texts, arrays, containers, functions, classes and objects of the reader's classes are
+    followed all the way down. An object of an installed package enters the digest as its pickle,
+    which knows functions by their names. An object that cannot be pickled enters as its type.
+
+    ``coslr`` counts as an installed package; `coslr.experiments.keys` covers its code.
+
+    Args:
+        value: anything.
 
     Example:
         >>> fingerprint(["relu", 32]) == fingerprint(["relu", 32])
@@ -51,11 +59,14 @@ def fingerprint(value: Any) -> str:
 
 
 class _Walk:
+    """One walk through a value and everything that it refers to; each step enters the digest."""
+
     def __init__(self) -> None:
         self.digest = hashlib.sha256()
-        # What has been met, kept alive so that no id is given twice.
+        # id -> number and object. The object is kept, or Python might give its id to another one.
         self.met: dict[int, tuple[int, Any]] = {}
-        self.looked_up: set[tuple[int, str]] = set()  # names, in modules of the reader's
+        # (id of a module of the reader's, attribute), for those that are in the digest already.
+        self.looked_up: set[tuple[int, str]] = set()
 
     def write(self, *parts: Any) -> None:
         for part in parts:
@@ -74,7 +85,7 @@ class _Walk:
         elif id(value) in self.met:
             self.write("again", self.met[id(value)][0])
         else:
-            # Tuples and the like may be one object or two equal ones: the digest is the same.
+            # Whether two equal tuples are one object is up to Python, and must not matter.
             if not isinstance(value, tuple | torch.Tensor):
                 self.met[id(value)] = len(self.met), value
             self.add_object(value)
@@ -106,13 +117,13 @@ class _Walk:
             self.write("named", value.__qualname__)
             if _installed(value.__module__) or isinstance(value, types.BuiltinFunctionType):
                 self.write(value.__module__, value.__module__ and _release(value.__module__))
-                self.add_cells(value)  # what a decorator has wrapped may be the reader's
+                self.add_cells(value)  # a package's decorator may wrap a function of the reader's
             elif isinstance(value, type):
                 self.add_class(value)
             else:
                 self.add_function(value)
         elif dataclasses.is_dataclass(value):
-            # The fields alone: what an object has cached beside them is none of its value.
+            # Hash only the fields; cached properties are not part of the value.
             self.add(type(value))
             for field in dataclasses.fields(value):
                 self.write(field.name)
@@ -146,14 +157,19 @@ class _Walk:
             self.add_used([module.__name__, *names], {module.__name__: module})
 
     def add_cells(self, value: Any) -> None:
+        """The variables of enclosing functions that a function uses."""
         for cell in getattr(value, "__closure__", None) or ():
             try:
                 self.add(cell.cell_contents)
-            except ValueError:  # not filled yet
+            except ValueError:  # the enclosing function has not assigned the variable yet
                 self.write("empty")
 
     def add_code(self, code: types.CodeType) -> list[str]:
-        """The code without its place in a file; the global names and attributes that it uses."""
+        """Add the code without its place in a file.
+
+        Returns:
+            The global names and the attributes that the code uses.
+        """
         self.write(code.co_code, code.co_names, code.co_varnames, code.co_freevars, code.co_flags)
         self.write(code.co_argcount, code.co_kwonlyargcount, len(code.co_consts))
         names = list(code.co_names)
@@ -165,13 +181,14 @@ class _Walk:
         return names
 
     def add_used(self, names: list[str], namespace: dict[str, Any]) -> None:
+        """Add those of the names that are in the namespace."""
         for name in dict.fromkeys(names):
             if name.startswith("__") or name not in namespace:
                 continue
             used = namespace[name]
             self.write(name)
             self.add(used)
-            # Of the reader's own module, `helpers.block`, the attributes that the code may mean.
+            # The code may mean `helpers.block`: look up its names in the reader's module too.
             if isinstance(used, types.ModuleType) and not _installed(used.__name__):
                 new = [one for one in names if (id(used), one) not in self.looked_up]
                 self.looked_up.update((id(used), one) for one in new)
@@ -179,10 +196,10 @@ class _Walk:
 
 
 def _imports(code: types.CodeType) -> Iterator[types.ModuleType]:
-    """What a function imports by itself, when it runs."""
+    """The modules that a function imports when it runs."""
     for step in dis.get_instructions(code):
         if step.opname == "IMPORT_NAME":
-            with contextlib.suppress(Exception):  # if it is not there, the trial will say so
+            with contextlib.suppress(Exception):  # the trial itself will report a failing import
                 yield importlib.import_module(step.argval)
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
@@ -191,12 +208,13 @@ def _imports(code: types.CodeType) -> Iterator[types.ModuleType]:
 
 @functools.lru_cache
 def _installed(module: str | None) -> bool:
+    """Whether a module belongs to Python, to an installed package, or to coslr."""
     if module == "__main__":
         return False
     if module is None or module.partition(".")[0] == "coslr":
         return True
     file = getattr(sys.modules.get(module), "__file__", None)
-    if file is None:  # a folder without __init__.py has a path alone
+    if file is None:  # a package without __init__.py has a path and no file
         file = next(iter(getattr(sys.modules.get(module), "__path__", [])), None)
     if file is None or _PACKAGES.intersection(Path(file).parts):
         return True
@@ -205,6 +223,7 @@ def _installed(module: str | None) -> bool:
 
 @functools.lru_cache
 def _release(module: str) -> str:
+    """The release of the package that a module belongs to; empty if it has none."""
     try:
         return importlib.metadata.version(module.partition(".")[0])
     except importlib.metadata.PackageNotFoundError:

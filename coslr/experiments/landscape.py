@@ -1,22 +1,26 @@
 """The loss along the straight line from one trained network to another.
 
-Two networks in one basin can be joined by a line on which the loss stays low. Between two that
-were trained from different initial weights it usually rises high (Frankle et al., "Linear Mode
+If two networks lie in one basin, a line joins them on which the loss stays low. Between two
+networks trained from different initial weights, it usually rises high (Frankle et al., "Linear Mode
 Connectivity and the Lottery Ticket Hypothesis", ICML 2020).
 """
 
 from collections.abc import Callable, Mapping
 
 import numpy as np
-import pandas as pd
-import torch
 from numpy.typing import ArrayLike
-from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
+from coslr._arguments import require, require_type, whole
+from coslr._optional import extra
+from coslr.experiments.batchnorm import recompute_statistics
 from coslr.experiments.data import Images
 from coslr.experiments.models import SmallCNN
 from coslr.experiments.training import evaluate
+
+with extra("train"):
+    import pandas as pd
+    import torch
+    from torch import nn
 
 
 def along_line(
@@ -30,23 +34,24 @@ def along_line(
 ) -> pd.DataFrame:
     """Test accuracy and loss of the networks with weights ``(1 - share) * first + share * second``.
 
-    Batch normalisation keeps means and variances of what it has seen, and those of the two ends
-    do not fit a mixture of their weights. So they are computed anew at every point, the ends
-    included, from training images (Izmailov et al., "Averaging Weights Leads to Wider Optima and
-    Better Generalization", UAI 2018).
+    The means and variances that batch normalisation keeps at the two ends do not fit a mixture of
+    their weights. So they are computed from training images at every point, the ends included.
 
     Args:
         first, second: weights by name, as in a ``state_dict`` or a study's snapshots.
-        images: whose test images are evaluated.
-        points: how many along the line, from 2; the ends are among them.
-        n_statistics: training images for batch normalisation, at most so many.
-        model: called as ``model(size=...)``: what the weights belong to.
+        images: the test images are evaluated, the training images give the statistics.
+        points: how many networks along the line, at least 2; the two ends are among them.
+        n_statistics: how many training images give the statistics, at least 1; all of them if there
+            are fewer.
+        model: called as ``model(size=...)``; makes the network that the weights belong to.
 
     Returns:
-        One row per point: share (0 is `first`, 1 is `second`), accuracy, loss.
+        One row per point: share (0 is `first`, 1 is `second`), accuracy (a fraction), loss (mean
+        cross entropy, in nats).
 
     Raises:
-        ValueError: weights of different names or shapes; fewer than two points.
+        ValueError, TypeError: weights of different names, shapes or types; fewer than two points;
+            no training images for the statistics.
 
     Example:
         >>> from coslr.experiments.data import fashion_mnist
@@ -55,55 +60,62 @@ def along_line(
         >>> line["share"].tolist(), list(line)
         ([0.0, 0.5, 1.0], ['share', 'accuracy', 'loss'])
     """
-    if type(points) is not int or points < 2:
-        raise ValueError(f"points={points!r}: must be a whole number from 2")
-    ends = [
-        {name: torch.as_tensor(value) for name, value in end.items()} for end in (first, second)
-    ]
-    shapes = [{name: value.shape for name, value in end.items()} for end in ends]
-    if shapes[0] != shapes[1]:
-        raise ValueError("first, second: must have weights of the same names and shapes")
+    require_type(isinstance(images, Images), "images", images, "coslr.experiments.data.Images")
+    require_type(callable(model), "model", model, "a function of size that makes a network")
+    points = whole("points", points, least=2)
+    n_statistics = whole("n_statistics", n_statistics)
+    start, end = _tensors("first", first), _tensors("second", second)
+    _check_alike(start, end)
     network = model(size=images.x_test.shape[-1]).to(images.x_test.device)
     rows = []
-    for share in np.linspace(0, 1, points):
-        network.load_state_dict(
-            {name: _between(a, ends[1][name], float(share)) for name, a in ends[0].items()}
-        )
-        _see_anew(network, images.x_train[:n_statistics])
+    for share in np.linspace(0, 1, points).tolist():
+        network.load_state_dict({name: _mix(start[name], end[name], share) for name in start})
+        recompute_statistics(network, images.x_train[:n_statistics])
         accuracy, loss = evaluate(network, images.x_test, images.y_test)
-        rows.append({"share": float(share), "accuracy": accuracy, "loss": loss})
+        rows.append({"share": share, "accuracy": accuracy, "loss": loss})
     return pd.DataFrame(rows)
 
 
 def barrier(line: pd.DataFrame) -> float:
     """How far the loss rises above the straight line between its values at the two ends, in nats.
 
-    0 where it nowhere does.
+    It is 0 if the loss never rises above that line, and NaN if a loss on the line is.
 
-    >>> barrier(pd.DataFrame({"share": [0.0, 0.5, 1.0], "loss": [0.4, 0.9, 0.6]}))
-    0.4
+    Args:
+        line: as `along_line` returns it, from share 0 to share 1.
+
+    Raises:
+        ValueError, TypeError: no such table.
+
+    Example:
+        >>> barrier(pd.DataFrame({"share": [0.0, 0.5, 1.0], "loss": [0.4, 0.9, 0.6]}))
+        0.4
     """
+    require_type(isinstance(line, pd.DataFrame), "line", line, "a table made by along_line")
+    right = "those of a table made by along_line"
+    require({"share", "loss"} <= set(line.columns), "line.columns", list(line.columns), right)
     share, loss = line["share"].to_numpy(), line["loss"].to_numpy()
+    ends = [*share[:1].tolist(), *share[-1:].tolist()]
+    require(ends == [0, 1], "line['share'] at the ends", ends, "[0, 1]")
     return float((loss - ((1 - share) * loss[0] + share * loss[-1])).max())
 
 
-def _between(a: torch.Tensor, b: torch.Tensor, share: float) -> torch.Tensor:
-    # A count of batches is no weight: there is nothing between two of them.
-    return torch.lerp(a, b, share) if a.is_floating_point() else a
+def _tensors(name: str, weights: Mapping[str, ArrayLike]) -> dict[str, torch.Tensor]:
+    right = "weights by name, as model.state_dict() returns them"
+    require_type(isinstance(weights, Mapping), name, weights, right)
+    return {key: torch.as_tensor(value) for key, value in weights.items()}
 
 
-def _see_anew(network: nn.Module, x: torch.Tensor, batch_size: int = 500) -> None:
-    """Let batch normalisation, and no other layer, see the images as if for the first time."""
-    network.eval()
-    layers = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
-    momenta = [layer.momentum for layer in layers]
-    for layer in layers:
-        layer.reset_running_stats()
-        layer.momentum = None  # the plain mean over all batches
-        layer.train()
-    with torch.no_grad():
-        for part in x.split(batch_size):
-            network(part)
-    for layer, momentum in zip(layers, momenta, strict=True):
-        layer.momentum = momentum
-        layer.eval()
+def _check_alike(start: dict[str, torch.Tensor], end: dict[str, torch.Tensor]) -> None:
+    """An error at the first weight that only one network has, or that differs in shape or type."""
+    lacking = sorted(start.keys() ^ end.keys())
+    require(not lacking, "names in only one of first and second", lacking, "in both")
+    for name, value in start.items():
+        found = (tuple(end[name].shape), end[name].dtype)
+        wanted = (tuple(value.shape), value.dtype)
+        require(found == wanted, f"second[{name!r}]", found, f"as in first, {wanted}")
+
+
+def _mix(first: torch.Tensor, second: torch.Tensor, share: float) -> torch.Tensor:
+    # Integer buffers such as batch counts cannot be interpolated, so we keep the first network's.
+    return torch.lerp(first, second, share) if first.is_floating_point() else first

@@ -1,56 +1,65 @@
-"""One training run, and its history: the rate and the loss at every update, the test set per epoch.
+"""One training run and its history: learning rate and loss at each update, test results per epoch.
 
-The loop is PyTorch's ordinary one. What is added: the schedule is stepped after each update, the
-run is under `coslr.pytorch.audit`, and everything random comes from `seed`.
+The loop is PyTorch's ordinary one. `fit` adds three things: it steps the schedule after each
+update, it holds the run against the schedule with `coslr.pytorch.audit`, and it draws everything
+random from `seed`.
 """
 
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-import pandas as pd
-import torch
-from torch import nn
-from torch.nn.functional import cross_entropy
-from torch.optim.swa_utils import update_bn
-from tqdm.auto import tqdm
+from numpy.typing import NDArray
 
+from coslr._arguments import require, require_type, whole
+from coslr._optional import extra
+from coslr.experiments.batchnorm import recompute_statistics
 from coslr.experiments.data import Images
+from coslr.experiments.randomness import check_seed, seeded
 from coslr.pytorch import ScheduleLR, audit
+
+with extra("train"):
+    import pandas as pd
+    import torch
+    from torch import nn
+    from torch.nn.functional import cross_entropy
+    from tqdm.auto import tqdm
 
 
 @dataclass(frozen=True, eq=False)
 class History:
     """What happened in one run of `fit`.
 
-    Every array has the full length of the planned run; where a diverged run stopped short, the rest
-    is NaN, so that the histories of many runs can be stacked.
+    Every array has the length of the planned run, so that the histories of many runs can be
+    stacked. Where a diverged run stopped early, the rest is NaN.
 
     Attributes:
         rates: learning rate in force at each update, as the audit read it; float64, (updates,).
         losses: mean cross entropy of each update's batch, before the update; float64, (updates,).
-        test_accuracy: fraction of the test set that is right after each epoch; float64, (epochs,).
-        test_loss: mean cross entropy on the test set after each epoch; float64, (epochs,).
+        test_accuracy: fraction of the test images classified correctly after each epoch; float64,
+            (epochs,).
+        test_loss: mean cross entropy on the test images after each epoch; float64, (epochs,).
         updates_per_epoch: how many updates an epoch has.
-        diverged: a loss became infinite or NaN, and the run stopped after that epoch.
+        diverged: whether a loss became infinite or NaN. The run stopped after that epoch.
     """
 
-    rates: np.ndarray
-    losses: np.ndarray
-    test_accuracy: np.ndarray
-    test_loss: np.ndarray
+    rates: NDArray[np.float64]
+    losses: NDArray[np.float64]
+    test_accuracy: NDArray[np.float64]
+    test_loss: NDArray[np.float64]
     updates_per_epoch: int
     diverged: bool
 
     def updates(self) -> pd.DataFrame:
         """One row per update: update (from 0), epoch (update / updates_per_epoch), rate, loss.
 
-        >>> ones = np.ones(4)
-        >>> History(ones, ones, ones[:2], ones[:2], 2, False).updates()["epoch"].tolist()
-        [0.0, 0.5, 1.0, 1.5]
+        Example:
+            >>> ones = np.ones(4)
+            >>> History(ones, ones, ones[:2], ones[:2], 2, False).updates()["epoch"].tolist()
+            [0.0, 0.5, 1.0, 1.5]
         """
         update = np.arange(len(self.rates))
         epoch = update / self.updates_per_epoch
@@ -61,9 +70,10 @@ class History:
     def epochs(self) -> pd.DataFrame:
         """One row per epoch: epoch (1 is after the first), test_accuracy, test_loss.
 
-        >>> ones = np.ones(4)
-        >>> History(ones, ones, ones[:2], ones[:2], 2, False).epochs()["epoch"].tolist()
-        [1, 2]
+        Example:
+            >>> ones = np.ones(4)
+            >>> History(ones, ones, ones[:2], ones[:2], 2, False).epochs()["epoch"].tolist()
+            [1, 2]
         """
         epoch = np.arange(1, len(self.test_loss) + 1)
         return pd.DataFrame(
@@ -72,27 +82,25 @@ class History:
 
 
 def updates_per_epoch(data: Images, batch_size: int = 128) -> int:
-    """How many updates `fit` makes in an epoch: full batches only, so the remainder is dropped.
+    """How many updates `fit` makes in an epoch: one for each full batch.
 
     Raises:
-        ValueError, TypeError: `batch_size` is not an int from 1 to the number of training images.
+        ValueError, TypeError: `data` is not `Images`; `batch_size` is not a whole number from 1 to
+            the number of training images.
 
     Example:
         >>> from coslr.experiments.data import fashion_mnist
         >>> updates_per_epoch(fashion_mnist(size=14), batch_size=128)
         78
     """
-    if not isinstance(data, Images):
-        raise TypeError(
-            "data must be Images, as coslr.experiments.data.fashion_mnist() returns, "
-            f"not {type(data).__name__}"
-        )
-    _check_count("batch_size", batch_size)
-    if batch_size > len(data.x_train):
-        raise ValueError(
-            f"batch_size must be at most the {len(data.x_train)} training images, not {batch_size}"
-        )
-    return len(data.x_train) // batch_size
+    require_type(
+        isinstance(data, Images), "data", data, "Images, as coslr.experiments.data.fashion_mnist()"
+    )
+    images = len(data.x_train)
+    right = f"a whole number from 1 to the {images} training images"
+    batch_size = whole("batch_size", batch_size, right)
+    require(batch_size <= images, "batch_size", batch_size, right)
+    return images // batch_size
 
 
 def fit(
@@ -109,41 +117,46 @@ def fit(
     progress: bool = True,
     after_epoch: Callable[[int, nn.Module], object] | None = None,
 ) -> History:
-    """Train `model` in place, at the learning rate `schedule(k / steps_per_unit)` in update k.
+    """Train `model` in place; update k uses the learning rate ``schedule(k / steps_per_unit)``.
 
-    Each epoch goes through the training images in a new random order, in full batches. The whole
-    run is audited: were another rate ever in force than the schedule's, it would stop there. It
-    computes where the model is; the images are moved there.
+    Each epoch goes through the training images once, in a new random order and in full batches; it
+    drops the images that are left over. If an update uses any other rate than the schedule's, the
+    run stops with AuditError. The training runs on the model's device, and the images are moved
+    there.
 
-    Equal arguments give the same history to the last bit on a CPU (with as many torch threads, on
-    the same machine and release of PyTorch). PyTorch's global random state is left as it was.
+    Equal arguments give the same history to the last bit on a CPU (with the same number of torch
+    threads, on the same machine and release of PyTorch). PyTorch's global random state stays as it
+    was.
 
     Args:
-        model: from images (n, 1, size, size) to class scores (n, classes). It is left in evaluation
-            mode, as trained so far, even where the run is interrupted.
+        model: from images (n, 1, size, size) to class scores (n, classes). The run leaves it in
+            evaluation mode, and if it is interrupted, with the weights that it had by then.
         data: the images.
-        schedule: update (or epoch, see `steps_per_unit`) -> learning rate; any callable.
+        schedule: the learning rate as a function of the update, or of the epoch (see
+            `steps_per_unit`).
         epochs: passes through the training images, at least 1.
         batch_size: images per update, from 1 to the number of training images.
-        optimizer: called as ``optimizer(model.parameters(), lr=float(schedule(0)))``, for instance
-            ``functools.partial(torch.optim.SGD, momentum=0.9, nesterov=True)``. A schedule-free one
-            (with ``train()`` and ``eval()``) is switched before and after each evaluation.
+        optimizer: called as ``optimizer(model.parameters(), lr=float(schedule(0)))``; for instance
+            ``functools.partial(torch.optim.SGD, momentum=0.9, nesterov=True)``. A schedule-free
+            optimizer, which has ``train()`` and ``eval()``, is switched before and after each
+            evaluation.
         steps_per_unit: updates in one unit of the schedule: 1 for a schedule written in updates,
             ``updates_per_epoch(data, batch_size)`` for one written in epochs.
-        momentum: the same for SGD's momentum or Adam's betas[0], as `coslr.pytorch.ScheduleLR`
-            takes it; None leaves it as the optimizer has it.
-        seed: where the order of the images, and dropout if there is any, come from.
+        momentum: SGD's momentum or Adam's betas[0] as a function of the same unit, as
+            `coslr.pytorch.ScheduleLR` takes it; None leaves it as the optimizer has it.
+        seed: where the order of the images and the model's dropout come from, a whole number from 0
+            to 2**32 - 1.
         progress: show a progress bar.
-        after_epoch: called as ``after_epoch(epoch, model)`` when the test set has been evaluated,
-            with epoch = 1, 2, ...; the model is in evaluation mode. For snapshots of the weights,
-            say.
+        after_epoch: called as ``after_epoch(epoch, model)`` after each evaluation on the test
+            images, with epoch = 1, 2, ... and the model in evaluation mode; for instance, to keep
+            a copy of the weights.
 
     Returns:
         The `History`. Divergence is a result, not an error: see `History.diverged`.
 
     Raises:
         ValueError, TypeError: the argument, its value, and what would be right.
-        coslr.pytorch.AuditError: the rate in force was not the schedule's.
+        coslr.pytorch.AuditError: an update used a rate that was not the schedule's.
 
     Example:
         >>> from coslr import Cosine
@@ -157,57 +170,36 @@ def fit(
         (20, [0.1, 0.0501])
     """
     per_epoch = updates_per_epoch(data, batch_size)
-    _check_count("epochs", epochs)
-    if isinstance(seed, bool) or not isinstance(seed, int):
-        raise TypeError(f"seed must be an int, not {seed!r}")
-    if not callable(schedule):
-        raise TypeError(f"schedule must be callable, update -> learning rate, not {schedule!r}")
-    if not callable(optimizer):
-        raise TypeError(f"optimizer must be a class or a partial of one, not {optimizer!r}")
-    if after_epoch is not None and not callable(after_epoch):
-        raise TypeError(f"after_epoch must be callable or None, not {after_epoch!r}")
+    epochs = whole("epochs", epochs)
+    seed = check_seed(seed)
     _check_model(model, data)
+    _check_functions(schedule, optimizer, after_epoch)
 
     device = next(model.parameters()).device
     data = data.to(device)
-    order = torch.Generator().manual_seed(seed)
-    opt: Any = optimizer(model.parameters(), lr=float(schedule(0)))
-    scheduler = ScheduleLR(opt, schedule, steps_per_unit=steps_per_unit, momentum=momentum)
-    schedule_free = hasattr(opt, "train") and hasattr(opt, "eval")
+    shuffle = torch.Generator().manual_seed(seed)
+    built = optimizer(model.parameters(), lr=float(schedule(0)))
+    scheduler = ScheduleLR(built, schedule, steps_per_unit=steps_per_unit, momentum=momentum)
     losses = np.full(epochs * per_epoch, np.nan)
     rates = losses.copy()
     test_accuracy, test_loss = np.full((2, epochs), np.nan)
     diverged = False
 
     with (
-        audit(opt, schedule, steps_per_unit=steps_per_unit) as trace,
-        _random_numbers(device, seed),
+        audit(built, schedule, steps_per_unit=steps_per_unit) as trace,
+        seeded(seed, device),
         _evaluation_mode_after(model),
         tqdm(total=len(losses), disable=not progress, unit="update") as bar,
     ):
         for epoch in range(epochs):
-            model.train()
-            if schedule_free:
-                opt.train()
-            batches = torch.randperm(len(data.x_train), generator=order).to(device)
-            epoch_losses = []
-            for batch in batches[: per_epoch * batch_size].view(per_epoch, batch_size):
-                loss = cross_entropy(model(data.x_train[batch]), data.y_train[batch])
-                opt.zero_grad()
-                loss.backward()
-                opt.step()
-                scheduler.step()
-                # Kept as a tensor: reading its value here would make a GPU wait at each update.
-                epoch_losses.append(loss.detach())
-                bar.update()
-
+            order = torch.randperm(len(data.x_train), generator=shuffle).to(device)
+            batches = order[: per_epoch * batch_size].view(per_epoch, batch_size)
             done = slice(epoch * per_epoch, (epoch + 1) * per_epoch)
-            losses[done] = torch.stack(epoch_losses).cpu().numpy()
+            losses[done] = _train_one_epoch(model, data, batches, built, scheduler, bar)
             rates[done] = trace.rates[done]
-            if schedule_free:
-                opt.eval()
-                seen = batches[: min(50, per_epoch) * batch_size]
-                _see_averaged_weights(model, data.x_train[seen], batch_size)
+            _check_rates(rates, steps_per_unit)
+
+            _prepare_evaluation(model, data, batches, built)
             accuracy, mean_loss = evaluate(model, data.x_test, data.y_test)
             diverged = not (np.isfinite(losses[done]).all() and math.isfinite(mean_loss))
             if diverged:
@@ -221,18 +213,83 @@ def fit(
     return History(rates, losses, test_accuracy, test_loss, per_epoch, diverged)
 
 
+def _train_one_epoch(
+    model: nn.Module,
+    data: Images,
+    batches: torch.Tensor,
+    optimizer: torch.optim.Optimizer,
+    scheduler: ScheduleLR,
+    bar: tqdm,
+) -> NDArray[np.float32]:
+    """One update for each row of `batches`, which holds indices of images; returns the losses."""
+    model.train()
+    if isinstance(optimizer, _ScheduleFree):
+        optimizer.train()
+    losses = []
+    for batch in batches:
+        loss = cross_entropy(model(data.x_train[batch]), data.y_train[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        scheduler.step()
+        # Reading the loss's value here would make a GPU wait at each update, so we keep tensors.
+        losses.append(loss.detach())
+        bar.update()
+    values: NDArray[np.float32] = torch.stack(losses).cpu().numpy()
+    return values
+
+
+@runtime_checkable
+class _ScheduleFree(Protocol):
+    """A schedule-free optimizer: it trains at one set of weights and evaluates their average.
+
+    ``train()`` puts the first into the model, ``eval()`` the second (Defazio et al., "The Road Less
+    Scheduled", NeurIPS 2024).
+    """
+
+    def train(self) -> None: ...
+
+    def eval(self) -> None: ...
+
+
+def _prepare_evaluation(
+    model: nn.Module, data: Images, batches: torch.Tensor, optimizer: torch.optim.Optimizer
+) -> None:
+    """Switch a schedule-free optimizer to its averaged weights; others need no preparation."""
+    if isinstance(optimizer, _ScheduleFree):
+        optimizer.eval()
+        # The statistics of batch normalisation belong to the weights that were trained, not to
+        # their average. The optimizer's authors recompute them from 50 batches, and so do we.
+        recompute_statistics(model, data.x_train[batches[:50].flatten()], batches.shape[1])
+
+
+@contextmanager
+def _evaluation_mode_after(model: nn.Module) -> Iterator[None]:
+    """Leave the model in evaluation mode, also after an error or an interruption."""
+    try:
+        yield
+    finally:
+        model.eval()
+
+
 def evaluate(
     model: nn.Module, x: torch.Tensor, y: torch.Tensor, batch_size: int = 500
 ) -> tuple[float, float]:
-    """Accuracy (a fraction) and mean cross entropy of `model`, which is put in evaluation mode.
+    """Accuracy (a fraction) and mean cross entropy (in nats) of `model`.
+
+    The model is in evaluation mode afterwards, and its values are unchanged.
 
     Args:
         model: from images (n, 1, size, size) to class scores (n, classes), on the images' device.
         x, y: images and labels, as in `coslr.experiments.data.Images`.
-        batch_size: images at a time; it does not change the result beyond rounding.
+        batch_size: images at a time; it changes the result by rounding errors only.
+
+    Raises:
+        ValueError, TypeError: no images; another number of labels than of images; a batch size that
+            is not a whole number from 1.
 
     Example:
-        A model that knows nothing is right about one image in ten, at a loss of log 10:
+        A model that knows nothing has one image in ten right, at a loss of log 10:
 
         >>> from coslr.experiments.data import fashion_mnist
         >>> data = fashion_mnist(size=14)
@@ -242,62 +299,42 @@ def evaluate(
         >>> accuracy, round(loss, 4)
         (0.1, 2.3026)
     """
-    _check_count("batch_size", batch_size)
+    batch_size = whole("batch_size", batch_size)
+    require(len(x) > 0, "len(x)", len(x), "at least 1 image")
+    require(len(y) == len(x), "len(y)", len(y), f"{len(x)}, one label for each image of x")
     model.eval()
-    correct: int | torch.Tensor = 0
-    loss: float | torch.Tensor = 0.0
+    correct, losses = [], []
     with torch.no_grad():
         for images, labels in zip(x.split(batch_size), y.split(batch_size), strict=True):
             scores = model(images)
-            correct += (scores.argmax(1) == labels).sum()
-            loss += cross_entropy(scores, labels, reduction="sum")
-    return int(correct) / len(y), float(loss) / len(y)
-
-
-def _see_averaged_weights(model: nn.Module, x: torch.Tensor, batch_size: int) -> None:
-    """Let batch normalisation collect its statistics anew, for weights that never trained.
-
-    A schedule-free optimizer evaluates an average of the weights, not those it computes gradients
-    at; its authors propose 50 batches (Defazio et al., "The Road Less Scheduled", 2024).
-    """
-    update_bn(x.split(batch_size), model)
-
-
-def _check_count(name: str, value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, not {value!r}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, not {value}")
+            correct.append((scores.argmax(1) == labels).sum())
+            losses.append(cross_entropy(scores, labels, reduction="sum"))
+    return int(sum(correct)) / len(y), float(sum(losses)) / len(y)
 
 
 def _check_model(model: nn.Module, data: Images) -> None:
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module, not {model!r}")
-    if next(model.parameters(), None) is None:
-        raise ValueError("model must have parameters to train; this one has none")
+    require_type(isinstance(model, nn.Module), "model", model, "a torch.nn.Module")
+    has_parameters = next(model.parameters(), None) is not None
+    require(has_parameters, "model", model, "a network with parameters to train")
     size = data.x_train.shape[-1]
-    if getattr(model, "size", size) != size:
-        raise ValueError(
-            f"model is made for {model.size}x{model.size} images, and data has {size}x{size}: "
-            f"use size={size} for the model or size={model.size} for the data"
-        )
+    made_for = getattr(model, "size", size)  # of our own models; another's may be no number
+    fits = made_for == size or not isinstance(made_for, int)
+    require(fits, "model.size", made_for, f"{size}, the size of the images in data")
 
 
-@contextmanager
-def _random_numbers(device: torch.device, seed: int) -> Iterator[None]:
-    """The global random numbers, which dropout uses, start from `seed` and are put back after."""
-    gpu = device.type != "cpu"
-    kind = device.type if gpu else "cuda"
-    with torch.random.fork_rng(devices=[device] if gpu else [], device_type=kind):
-        torch.default_generator.manual_seed(seed)
-        if gpu:
-            torch.get_device_module(device).manual_seed(seed)
-        yield
+def _check_functions(schedule: object, optimizer: object, after_epoch: object) -> None:
+    is_function = callable(schedule) and not isinstance(schedule, type)
+    right = "a schedule such as Cosine(390, eta_max=0.1), or another function of the update"
+    require_type(is_function, "schedule", schedule, right)
+    right = "a class such as torch.optim.SGD, or a functools.partial of one"
+    require_type(callable(optimizer), "optimizer", optimizer, right)
+    right = "a function of epoch and model, or None"
+    require_type(after_epoch is None or callable(after_epoch), "after_epoch", after_epoch, right)
 
 
-@contextmanager
-def _evaluation_mode_after(model: nn.Module) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        model.eval()
+def _check_rates(rates: NDArray[np.float64], steps_per_unit: float) -> None:
+    """A ``ValueError`` at a negative or infinite rate. Updates still to come have NaN."""
+    wrong = (rates < 0) | np.isinf(rates)
+    first = int(wrong.argmax())
+    when = f"schedule({first / steps_per_unit:g})"
+    require(not wrong[first], when, float(rates[first]), "a finite learning rate, at least 0")

@@ -22,7 +22,7 @@ RANGES = {"better": (0.01, 0.02), "worse": (-0.02, -0.01), "within noise": (-0.0
 
 
 def found(outcome, measure="test_accuracy", n=8):
-    """A comparison with that outcome."""
+    """A comparison with this outcome."""
     if outcome == "no result":
         return Comparison("a", "b", 0.1, 0.1, measure, 0, 0, 0, n, "no best peak")
     low, high = RANGES[outcome]
@@ -44,7 +44,7 @@ def measured(claim):
 def test_all_better_supports_what_is_measured():
     for claim in filter(measured, CLAIMS):
         verdict = claim.verdict(everything("better"))
-        # "exponential fast" is a claim of no difference; a length twice too long should be worse.
+        # _speed also claims that two schedules do not differ; _length claims that one is worse.
         expected = {"_speed": PARTLY, "_length": NOT_FOUND}.get(claim.rule.__name__, SUPPORTED)
         assert verdict == expected, claim.says
 
@@ -136,7 +136,7 @@ def test_a_flip_is_shown():
 
 
 def test_a_verdict_that_all_sets_of_seeds_give_stands_even_if_one_outcome_flips():
-    """Restarts are ahead before the end in both sets; what the snapshots do decides nothing."""
+    """Restarts lead before the end in both sets of seeds, so the snapshots decide nothing."""
     (claim,) = (claim for claim in CLAIMS if "restarts-budget" in claim.keys)
     sets = {key: {0: found("within noise"), 100: found("within noise")} for key in claim.keys}
     sets["restarts-anytime"] = {0: found("better"), 100: found("better")}

@@ -26,7 +26,7 @@ def own(monkeypatch, tmp_path):
 
 
 def same(one, other):
-    """NaN and all."""
+    """Equal, with NaN equal to NaN."""
     return repr(one) == repr(other)
 
 

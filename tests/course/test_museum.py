@@ -9,7 +9,7 @@ from coslr.pytorch import AuditError
 
 exhibits = pytest.mark.parametrize("exhibit", EXHIBITS.values(), ids=lambda e: e.broken.__name__)
 
-# The first wrong update, where the bug says it must be.
+# The first wrong update of each loop, worked out from its bug.
 FIRST_WRONG = {
     "boundaries_in_images": 40,  # the first boundary that should have been reached
     "ticks_per_process": 1,

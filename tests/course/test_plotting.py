@@ -46,7 +46,7 @@ def png(page):
 
 
 def look(line):
-    # The dashes as they are drawn: a name such as "--" says nothing of two that look the same.
+    # Compare the dashes as drawn, because two different names can look the same.
     return to_hex(line.get_color()), str(line._unscaled_dash_pattern)
 
 
@@ -59,7 +59,7 @@ def test_any_two_of_seven_curves_differ_in_colour_and_in_dashes():
 
 def test_lines_added_by_any_way_go_on_in_the_next_style(ax):
     ax.plot([0, 50], [0.1, 0])
-    ax.axhline(0.05, color="gray", linestyle="-")  # brings its own style and uses none up
+    ax.axhline(0.05, color="gray", linestyle="-")  # its own style: the cycle stays where it is
     curves(ax, {"constant": Constant(0.05)}, 50)
     assert [to_hex(ax.lines[i].get_color()).upper() for i in (0, 1, 3)] == COLORS[:3]
     assert len({look(ax.lines[i])[1] for i in (0, 1, 3)}) == 3
@@ -95,7 +95,7 @@ def test_panels_share_the_y_axis_and_each_names_its_x():
 
 @pytest.mark.parametrize(("x", "y", "name"), [("", "rate", "x"), ("update", "  ", "y")])
 def test_axes_without_a_name_are_refused(x, y, name):
-    with pytest.raises(ValueError, match=f"^{name}='.*must say what the axis shows"):
+    with pytest.raises(ValueError, match=f"^{name}='.*must be what the axis shows"):
         axes(x, y)
 
 
@@ -109,7 +109,7 @@ def test_a_figure_is_on_the_page_as_a_picture_with_its_alt_text(ax, shown):
     picture = png(page)
     height, width, _ = picture.shape
     assert (width, height) == (8 * 144, round(3.6 * 144))
-    assert len(np.unique(picture.reshape(-1, picture.shape[2]), axis=0)) > 10  # and not blank
+    assert len(np.unique(picture.reshape(-1, picture.shape[2]), axis=0)) > 10  # not blank
 
 
 @pytest.mark.parametrize("what", ["figure", "axes", "array of axes"])
@@ -121,7 +121,7 @@ def test_show_takes_a_figure_or_axes(what, shown):
 
 @pytest.mark.parametrize("alt", ["", "   ", "A figure.", " " * 30])
 def test_no_figure_is_shown_without_a_description(ax, shown, alt):
-    with pytest.raises(ValueError, match=r"^alt=.*must say what the figure shows"):
+    with pytest.raises(ValueError, match=r"^alt=.*must be at least 20 characters"):
         show(ax, alt)
     assert shown == []
 
@@ -198,13 +198,14 @@ def test_both_ends_of_every_kind_of_control_are_tried():
         rate=ipywidgets.FloatLogSlider(0.1, base=10, min=-3, max=0),
         shape=ipywidgets.Dropdown(options=["cosine", "linear"]),
         named=ipywidgets.Dropdown(options=[("one", 1), ("two", 2)]),
+        mapped=ipywidgets.Dropdown(options={"five": 5, "six": 6}),
         chosen=ipywidgets.SelectionSlider(options=[3, 4, 5]),
         span=ipywidgets.IntRangeSlider(value=(2, 3), min=0, max=9),
         on=ipywidgets.Checkbox(),
     )
     for name, ends in {
         "n": (1, 9), "rate": (0.001, 1), "shape": ("cosine", "linear"), "named": (1, 2),
-        "chosen": (3, 5),
+        "mapped": (5, 6), "chosen": (3, 5),
     }.items():  # fmt: skip
         tried = [settings[name] for settings in seen]
         assert all(any(value == pytest.approx(end) for value in tried) for end in ends), name
@@ -236,7 +237,7 @@ def test_a_recorded_trace_over_its_schedule():
 
 
 def test_a_recorded_trace_over_a_list_of_rates():
-    """The audit calls a rule with whole numbers, so that one may look them up."""
+    """The audit calls a function with whole numbers, so a function may look rates up in a list."""
     rates = [0.1, 0.05, 0.01]
     ax = recorded(axes("update", "learning rate"), rates, lambda k: rates[k])
     assert len(ax.lines) == 2

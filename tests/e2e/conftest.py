@@ -1,4 +1,4 @@
-"""A JupyterLab as `make lab` starts it, over a copy of the notebooks, and a browser before it."""
+"""A JupyterLab that serves a copy of the notebooks, as `make lab` starts it, and a browser."""
 
 import os
 import re
@@ -15,13 +15,13 @@ ROOT = Path(__file__).resolve().parents[2]
 SHOTS = ROOT / "screenshots"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 ADDRESS = r"(http://(?:localhost|127\.0\.0\.1):\d+)/lab\S*token=(\w+)"
-# What a browser asks its maker for by itself, and has to leave alone here.
+# Without these, Chromium sends requests to its maker, and tests would count them as ours.
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
-    """Folder, address and token of a running server. The browser saves in that folder alone."""
+    """Folder, address and token of a running server. The browser saves notebooks only there."""
     folder = tmp_path_factory.mktemp("course")
     for name in ("notebooks", "coslr"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -44,7 +44,7 @@ def lab(tmp_path_factory):
 
 
 def address_of(server, log):
-    """Address and token of a server, once it has told them in its log."""
+    """Address and token of a server; wait until its log has them."""
     for _ in range(1200):
         if found := re.search(ADDRESS, log.read_text()):
             return found.groups()
@@ -62,7 +62,7 @@ def browser():
 
 
 def chromium(playwright):
-    """The Chromium of this machine, with no window."""
+    """This machine's Chromium, without a window."""
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
     assert path, "no Chromium here: install it (on Debian: apt install chromium) or set CHROMIUM"
     root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
@@ -70,7 +70,7 @@ def chromium(playwright):
 
 
 class Lab:
-    """One notebook in one browser tab, and what a person does with it."""
+    """One notebook in a browser tab, and what a person does with it."""
 
     OUTER = ".jp-WindowedPanel-outer"
 
@@ -130,7 +130,7 @@ class Lab:
         return self.page.evaluate(f"document.querySelector('{self.OUTER}').scrollHeight")
 
     def screens(self):
-        """Go through the notebook a screen at a time: cells are drawn as they come into view."""
+        """Scroll through the notebook, a screen at a time. JupyterLab draws only cells in view."""
         top, step = 0, self.page.viewport_size["height"] - 150
         while top == 0 or top < self.height() - 150:
             self.scroll(top)
@@ -138,10 +138,10 @@ class Lab:
             top += step
 
     def bring(self, text):
-        """Scroll until the cell that holds `text` is there; returns it."""
+        """Scroll to the first cell that holds `text`, and return it."""
         cell = self.page.locator(".jp-Cell").filter(has_text=text).first
         for _ in self.screens():
-            if cell.count() and cell.is_visible():  # cells out of view are there, but hidden
+            if cell.count() and cell.is_visible():  # cells out of view exist, but are hidden
                 cell.scroll_into_view_if_needed()
                 return cell
         raise AssertionError(f"{self.name}: no cell has {text!r}")

@@ -1,4 +1,4 @@
-"""What the notebooks put on the page, for readers who cannot see it or see it otherwise."""
+"""Readers with a screen reader or in the dark theme get what the notebooks show."""
 
 import re
 
@@ -10,18 +10,18 @@ from tests.e2e.conftest import ROOT
 pytestmark = pytest.mark.e2e
 
 NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
-# Our content: text, tables and figures. The cells around it are JupyterLab's.
-# The names that ipywidgets' sliders lack for screen readers are ipywidgets' to give.
+# Only our content is checked: text, tables and figures. We cannot mend JupyterLab's cells around
+# them, nor the sliders, to which ipywidgets gives no names for screen readers.
 OURS = {"include": [[".jp-RenderedMarkdown"], [".jp-RenderedHTML"], [".jp-RenderedHTMLCommon"]]}
 
 
 def findings(lab):
-    """Critical and serious findings on the screens of a notebook: rule, and the first place."""
+    """What axe calls critical or serious in a notebook: rule -> the first place."""
     found = {}
     for _ in lab.screens():
         if not lab.page.locator(".jp-RenderedHTMLCommon").count():
             continue
-        # JupyterLab calls an image with no description of its own "Image".
+        # JupyterLab gives the description "Image" to an image that has none.
         if lab.page.locator(".jp-Notebook img:is([alt='Image'], :not([alt]))").count():
             found["image-alt"] = "an image without a description"
         for violation in Axe().run(lab.page, context=OURS).response["violations"]:
@@ -47,7 +47,7 @@ def test_a_figure_without_a_description_is_seen(lab, open_lab):
 
 @pytest.mark.parametrize("name", ["01_the_formula", "02_other_schedules"])
 def test_figures_stay_white_in_the_dark_theme(open_lab, name):
-    """Black lines and labels on JupyterLab's dark page would vanish."""
+    """Black lines and labels would vanish on a dark page."""
     lab = open_lab(name)
     lab.menu("Settings", "Theme", "JupyterLab Dark")
     seen = 0

@@ -1,4 +1,4 @@
-"""The course in JupyterLab in a real browser, as a learner has it: `make e2e`."""
+"""The course in JupyterLab in a real browser, as a learner uses it: `make e2e`."""
 
 import json
 import re
@@ -18,7 +18,7 @@ WITH_SLIDERS = [
     for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
     if "sliders(" in path.read_text(encoding="utf-8")
 ]
-# JupyterLab shows tracebacks, too, as what was written to stderr.
+# JupyterLab shows tracebacks as stderr output, too.
 ERROR = "[data-mime-type='application/vnd.jupyter.stderr']"
 
 
@@ -39,7 +39,7 @@ def test_each_slider_redraws_its_figure_by_keyboard(open_lab, name):
     lab = open_lab(name)
     lab.run_all()
     for _ in lab.screens():
-        pass  # what was never in view is not drawn
+        pass  # JupyterLab draws a cell only when it comes into view
     boxes = lab.page.locator(".widget-vbox:has(.noUi-handle):has(img)").all()
     sliders = [(box, handle) for box in boxes for handle in box.locator(".noUi-handle").all()]
     assert len(sliders) >= 2
@@ -48,14 +48,14 @@ def test_each_slider_redraws_its_figure_by_keyboard(open_lab, name):
 
 
 def redraws(lab, box, handle):
-    """The figure changes at one step from where the slider stands, and at both of its ends."""
+    """Move a slider by one step and to both ends; the figure must change each time."""
     image, start = box.locator("img"), place(handle)
     handle.focus()
     for key in ("ArrowRight", "End", "Home"):
         before, drawn = place(handle), image.get_attribute("src")
         lab.page.keyboard.press(key)
         if before == {"Home": 0, "End": 100}.get(key):
-            continue  # it was there already
+            continue  # the slider was at this end already
         assert place(handle) != before, f"{lab.name}: a slider stays where it is on {key}"
         for _ in range(100):
             if image.get_attribute("src") != drawn:
@@ -65,7 +65,7 @@ def redraws(lab, box, handle):
             raise AssertionError(f"{lab.name}: the figure stays as it is on {key}")
         assert len(image.get_attribute("alt")) >= 20
         lab.idle()
-    # Back to its place: with one slider at its end, another may have nothing left to change.
+    # Move it back: with one slider at its end, another may no longer change the figure.
     for _ in range(100):
         if place(handle) < start:
             lab.page.keyboard.press("PageUp")
@@ -77,7 +77,7 @@ def redraws(lab, box, handle):
 
 
 def place(handle):
-    """Where a slider stands, in % of its way; what it tells screen readers has few digits."""
+    """Where a slider stands, in % of its range. Its ARIA value has too few digits."""
     moved = handle.evaluate("h => h.parentElement.style.transform")
     return round(100 + float(re.search(r"translate\((-?[\d.e-]+)%", moved)[1]), 3)
 
@@ -100,9 +100,10 @@ STUDY = """
 import time
 from coslr import Cosine
 from coslr.experiments import studies
-data = studies.Split(n_train=2000, n_validation=200, n_test=200)
+from coslr.experiments.trials import Split, grid
+data = Split(n_train=2000, n_validation=200, n_test=200)
 family = {"cosine": lambda eta, T: Cosine(T, eta)}
-trials = studies.grid(family, [0.1], range(24), epochs=4, data=data)
+trials = grid(family, [0.1], range(24), epochs=4, data=data)
 study = studies.run(trials, cache="kept", workers=2)
 print(len(study.table), "trials,", (study.table["status"] == "ok").sum(), "ok")
 """
@@ -110,7 +111,7 @@ print(len(study.table), "trials,", (study.table["status"] == "ok").sum(), "ok")
 
 @pytest.fixture
 def study(lab, open_lab):
-    """A notebook with one cell that trains two dozen networks, and where their results are kept."""
+    """A notebook with one cell that trains 24 networks, and the folder of their results."""
     folder = lab[0] / "notebooks"
     cell = {"cell_type": "code", "id": "study", "metadata": {}, "outputs": []}
     cell |= {"execution_count": None, "source": STUDY.strip()}
@@ -123,11 +124,12 @@ def study(lab, open_lab):
 
 
 def kept(folder: Path) -> dict[str, float]:
-    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("output.pkl")}
+    """The files of finished trials, and when each was written."""
+    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*.npz")}
 
 
 def some(folder, n, seconds=120):
-    """Wait until so many results are on disk."""
+    """Wait until `n` results are on disk, and return them."""
     for _ in range(10 * seconds):
         if len(kept(folder)) >= n:
             return kept(folder)
@@ -151,7 +153,7 @@ def test_a_study_goes_on_after_an_interrupt_and_after_its_kernel_was_killed(stud
     lab.page.get_by_role("button", name="Confirm Kernel Restart").click()
     lab.idle()
     second = kept(folder)
-    assert first.items() <= second.items()  # what was there was not trained again
+    assert first.items() <= second.items()  # no finished trial was trained again
     assert len(second) < 24
 
     lab.run_all()

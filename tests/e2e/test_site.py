@@ -1,4 +1,4 @@
-"""The course's site in a browser: read without JavaScript, searched with it, nothing from afar."""
+"""The course's site in a browser. Reading needs no JavaScript, and no page loads remote files."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def site(tmp_path_factory):
 
 @pytest.fixture(params=[False, True], ids=["without scripts", "with scripts"])
 def page(browser, request):
-    """A tab that fails where a page asks for what is not there, or is elsewhere."""
+    """A tab; the test fails if a page asks for a missing file or for another server."""
     context = browser.new_context(java_script_enabled=request.param)
     page, wrong = context.new_page(), []
     page.on("requestfailed", lambda asked: wrong.append(asked.url))

@@ -95,18 +95,51 @@ def test_dropout_stays_off_while_statistics_are_collected(data):
     pd.testing.assert_frame_equal(with_it, along_line(*ends, data, points=3))
 
 
-@pytest.mark.parametrize("points", [1, 0, 2.5, True, "9"])
-def test_a_wrong_number_of_points_is_an_error(data, points):
-    end = arrays(SmallCNN(size=14))
-    with pytest.raises(ValueError, match="points="):
-        along_line(end, end, data, points=points)
+def renamed(end):
+    return {name: value for name, value in end.items() if "bias" not in name}
 
 
-def test_weights_that_do_not_match_are_an_error(data):
+def reshaped(end):
+    return end | {"layers.13.bias": np.zeros(9, dtype="float32")}
+
+
+def retyped(end):
+    return end | {"layers.13.bias": np.zeros(10)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"points": 1}, ValueError, "points=1: must be a whole number from 2"),
+        ({"points": 0}, ValueError, "points=0: must be a whole number from 2"),
+        ({"points": 2.5}, TypeError, "points=2.5: must be a whole number from 2, not float"),
+        ({"points": True}, TypeError, "points=True: must be a whole number from 2, not bool"),
+        ({"points": "9"}, TypeError, "points='9': must be a whole number from 2, not str"),
+        ({"n_statistics": 0}, ValueError, "n_statistics=0: must be a whole number from 1"),
+        ({"n_statistics": -2}, ValueError, "n_statistics=-2: must be a whole number from 1"),
+        ({"images": "sample"}, TypeError, "images='sample': must be coslr.experiments.data.Images"),
+        ({"model": 3}, TypeError, "model=3: must be a function of size"),
+        ({"first": [1.0]}, TypeError, r"first=\[1.0\]: must be weights by name"),
+        (
+            {"second": renamed},
+            ValueError,
+            r"names in only one .*=\['layers.1.bias', .*: must be in",
+        ),
+        (
+            {"second": reshaped},
+            ValueError,
+            r"second\['layers.13.bias'\]=\(\(9,\), .*: must be as in",
+        ),
+        ({"second": retyped}, ValueError, r"second\['layers.13.bias'\]=.*float64\): must be as in"),
+    ],
+)
+def test_a_wrong_argument_is_an_error(data, arguments, error, message):
     end = arrays(SmallCNN(size=14))
-    other = {name: value for name, value in end.items() if "bias" not in name}
-    with pytest.raises(ValueError, match="same names and shapes"):
-        along_line(end, other, data)
+    given = {"first": end, "second": end, "images": data} | arguments
+    if given["second"] is not end:
+        given["second"] = given["second"](end)
+    with pytest.raises(error, match="^" + message):
+        along_line(given.pop("first"), given.pop("second"), given.pop("images"), **given)
 
 
 def test_the_barrier_is_measured_from_the_line_between_the_ends():
@@ -116,3 +149,29 @@ def test_the_barrier_is_measured_from_the_line_between_the_ends():
     assert of(0.4, 0.5, 0.6) == pytest.approx(0)
     assert of(0.4, 0.3, 0.6) == 0
     assert of(0.5, 0.7, 1.5, 0.5, 0.5) == pytest.approx(1)
+    assert of(0.4, 0.4) == 0
+    assert np.isnan(of(0.4, np.nan, 0.4))
+
+
+@pytest.mark.parametrize(
+    ("line", "error", "message"),
+    [
+        ([0.1, 0.2], TypeError, "line=.*: must be a table made by along_line, not list"),
+        (pd.DataFrame({"loss": [1, 2]}), ValueError, r"line.columns=\['loss'\]: must be those of"),
+        (
+            pd.DataFrame({"share": [0.0], "loss": [1]}),
+            ValueError,
+            r".*=\[0.0, 0.0\]: must be \[0, 1",
+        ),
+        (pd.DataFrame({"share": [], "loss": []}), ValueError, r".*=\[\]: must be \[0, 1"),
+        # A part of the line would be measured from the wrong straight line.
+        (
+            pd.DataFrame({"share": [0, 0.5], "loss": [1, 2]}),
+            ValueError,
+            r".*=\[0.0, 0.5\]: must be",
+        ),
+    ],
+)
+def test_a_barrier_needs_the_whole_line(line, error, message):
+    with pytest.raises(error, match="^" + message):
+        barrier(line)

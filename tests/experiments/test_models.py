@@ -49,6 +49,33 @@ def test_the_gru_reads_rows_from_the_top():
     assert torch.allclose(model(images), model.head(state), atol=1e-6)
 
 
+@pytest.mark.parametrize("size", [14, 28])
+def test_the_cnn_averages_down_to_3x3_only_where_it_has_to(size):
+    """At 14x14 three by three pixels are left, and their average is themselves, to the last bit."""
+    model, averaging = SmallCNN(size=size), SmallCNN(size=size)
+    averaging.layers[11] = torch.nn.AdaptiveAvgPool2d(3)
+    kinds = {type(layer) for layer in model.layers}
+    assert (torch.nn.AdaptiveAvgPool2d in kinds) == (size == 28)
+    assert list(model.state_dict()) == list(averaging.state_dict())
+    images = torch.randn(20, 1, size, size, generator=torch.Generator().manual_seed(0))
+    for network in (model, averaging):
+        optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(3):
+            loss = torch.nn.functional.cross_entropy(network(images), torch.arange(20) % 10)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    assert torch.equal(weights(model), weights(averaging))
+    assert torch.equal(model(images), averaging(images))
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_the_cnn_has_the_same_weights_for_both_sizes(seed):
+    small, large = (SmallCNN(size=size, seed=seed).state_dict() for size in (14, 28))
+    assert list(small) == list(large)
+    assert all(torch.equal(small[name], large[name]) for name in small)
+
+
 @BOTH
 def test_weights_come_from_the_seed_alone(kind):
     with torch.random.fork_rng(devices=[]):
@@ -76,18 +103,21 @@ def test_global_random_state_is_left_alone(kind):
 @pytest.mark.parametrize(
     ("kind", "arguments", "error", "message"),
     [
-        (SmallCNN, {"size": 32}, ValueError, r"size must be 28 or 14 \(pixels .*\), not 32"),
-        (SmallCNN, {"size": "28"}, ValueError, "size .* not '28'"),
-        (SmallCNN, {"seed": 0.5}, TypeError, "seed must be an int, not 0.5"),
-        (SmallCNN, {"seed": True}, TypeError, "seed must be an int, not True"),
-        (SmallCNN, {"seed": None}, TypeError, "seed must be an int, not None"),
-        (SmallGRU, {"size": 7}, ValueError, "size .* not 7"),
-        (SmallGRU, {"seed": "0"}, TypeError, "seed must be an int, not '0'"),
-        (SmallGRU, {"hidden": 0}, ValueError, "hidden must be at least 1, not 0"),
-        (SmallGRU, {"hidden": 32.0}, TypeError, "hidden must be an int, not 32.0"),
-        (SmallGRU, {"hidden": True}, TypeError, "hidden must be an int, not True"),
+        (SmallCNN, {"size": 32}, ValueError, r"size=32: must be 28 or 14 \(pixels on a side\)"),
+        (SmallCNN, {"size": "28"}, TypeError, "size='28': must be 28 or 14 .*, not str"),
+        (SmallCNN, {"size": 14.0}, TypeError, "size=14.0: must be 28 or 14 .*, not float"),
+        (SmallCNN, {"seed": 0.5}, TypeError, "seed=0.5: must be a whole number from 0 to"),
+        (SmallCNN, {"seed": True}, TypeError, "seed=True: must be a whole number from 0 to"),
+        (SmallCNN, {"seed": None}, TypeError, "seed=None: must be a whole number from 0 to"),
+        (SmallCNN, {"seed": 2**32}, ValueError, "seed=4294967296: must be a whole number from 0"),
+        (SmallGRU, {"size": 7}, ValueError, "size=7: must be 28 or 14"),
+        (SmallGRU, {"seed": "0"}, TypeError, "seed='0': must be a whole number from 0 to"),
+        (SmallGRU, {"seed": -1}, ValueError, "seed=-1: must be a whole number from 0 to"),
+        (SmallGRU, {"hidden": 0}, ValueError, "hidden=0: must be a whole number from 1"),
+        (SmallGRU, {"hidden": 32.0}, TypeError, "hidden=32.0: must be .*, not float"),
+        (SmallGRU, {"hidden": True}, TypeError, "hidden=True: must be .*, not bool"),
     ],
 )
 def test_refuses(kind, arguments, error, message):
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match="^" + message):
         kind(**arguments)

@@ -1,16 +1,22 @@
+"""A study gives the results of its trials, trains each once, and loses none."""
+
+import contextlib
 import dataclasses
+import errno
 import itertools
 import os
 import pickle
+import random
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import cloudpickle
 import joblib
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -18,13 +24,15 @@ from pandas.testing import assert_frame_equal
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+import coslr
 from coslr import Constant, Cosine, Linear
-from coslr.experiments import studies
-from coslr.experiments.data import fashion_mnist
+from coslr.experiments import keys, one_trial, studies, workers
 from coslr.experiments.models import SmallCNN, SmallGRU
+from coslr.experiments.one_trial import TrialResult, train_trial
+from coslr.experiments.store import Store
 from coslr.experiments.studies import clear_studies, run, study_folder
 from coslr.experiments.training import evaluate, fit
-from coslr.experiments.trials import MEASURES, Split, Trial, grid
+from coslr.experiments.trials import MEASURES, Split, grid
 from coslr.pytorch import ScheduleLR
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,7 +79,7 @@ def trained(monkeypatch):
         seeds.append(settings["seed"])
         return fit(*arguments, **settings)
 
-    monkeypatch.setattr(studies, "fit", spy)
+    monkeypatch.setattr(one_trial, "fit", spy)
     return seeds
 
 
@@ -89,86 +97,20 @@ def study(cache):
     return alone(WANTED, cache)
 
 
-# --------------------------------------------------------------------------------- the trials
-
-
-def test_grid():
-    wanted = grid(
-        SCHEDULES, {"constant": [0.1], "cosine": np.array([0.1, 0.2])}, np.arange(2),
-        optimizer="AdamW", options={"weight_decay": 0.1, "betas": (0.8, 0.9)}, **SMALL,
-    )  # fmt: skip
-    found = [(trial.name, trial.eta_max, trial.seed, trial.schedule) for trial in wanted]
-    assert found == [
-        ("constant", 0.1, 0, Constant(0.1)),
-        ("constant", 0.1, 1, Constant(0.1)),
-        ("cosine", 0.1, 0, Cosine(8, 0.1)),
-        ("cosine", 0.1, 1, Cosine(8, 0.1)),
-        ("cosine", 0.2, 0, Cosine(8, 0.2)),
-        ("cosine", 0.2, 1, Cosine(8, 0.2)),
-    ]
-    assert {trial.options for trial in wanted} == {(("betas", (0.8, 0.9)), ("weight_decay", 0.1))}
-    assert {type(trial.seed) for trial in wanted} == {int}
-    assert {type(trial.eta_max) for trial in wanted} == {float}
-    assert all((t.epochs, t.batch_size, t.data, t.optimizer) == (2, 50, DATA, "AdamW")
-               for t in wanted)  # fmt: skip
-
-
-@pytest.mark.parametrize("fold", [0, 1, 2])
-def test_folds(fold):
-    sets = [dataclasses.replace(DATA, fold=f).load() for f in (0, 1, 2)]
-    choose, report = sets[fold]
-    assert torch.equal(choose.x_train, report.x_train)
-    assert torch.equal(report.x_test, sets[0][1].x_test)
-    assert choose.y_train.bincount().tolist() == [20] * 10
-    assert choose.y_test.bincount().tolist() == [10] * 10
-    assert report.y_test.bincount().tolist() == [10] * 10
-    # Every image is in exactly one of the two, and validates in exactly one fold.
-    pixels = [{x.numpy().tobytes() for x in images} for images in (choose.x_train, choose.x_test)]
-    assert (len(pixels[0]), len(pixels[1]), len(pixels[0] & pixels[1])) == (200, 100, 0)
-    held_out = {x.numpy().tobytes() for one, _ in sets for x in one.x_test}
-    assert held_out == pixels[0] | pixels[1]
-
-
-def test_test_images_are_those_of_the_test_set():
-    images = fashion_mnist(size=14)
-    _, report = DATA.load()
-    own = {x.numpy().tobytes() for x in images.x_test}
-    assert all(x.numpy().tobytes() in own for x in report.x_test)
-    assert len(Split(n_train=200, n_validation=100).load()[1].x_test) == len(images.x_test)
-
-
 TRIAL = trials()[0]
 
 
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: Split(n_train=205), ValueError, "n_train=205: must be a multiple of 10"),
+        (lambda: run([]), ValueError, r"trials=\[\]: must be at least one trial"),
+        (lambda: run(TRIAL), TypeError, "trials=Trial.*: must be trials of .*, not Trial"),
+        (lambda: run([TRIAL, 3]), TypeError, r"trials\[1\]=3: must be a coslr.exp.*Trial, not int"),
         (
-            lambda: Split(n_validation=0),
+            lambda: run([TRIAL, WANTED[0], TRIAL]),
             ValueError,
-            "n_validation=0: must be a whole number from 1",
+            r"trials\[2\]=.*another trial than \[0",
         ),
-        (lambda: Split(n_test=7), ValueError, "n_test=7: must be a multiple of 10"),
-        (lambda: Split(fold=4), ValueError, "fold=4: must be from 0 to 3"),
-        (lambda: Split(fold=True), ValueError, "fold=True: must be from"),
-        (lambda: trials(batch_size=201), ValueError, "batch_size=201: must be at most n_train"),
-        (lambda: trials(epochs=0), ValueError, "epochs=0: must be a whole number from 1"),
-        (lambda: trials(eta_max={"cosine": [1]}), ValueError, r"eta_max: .* \['constant', 'cos"),
-        (lambda: trials(schedules={"a": lambda e, T: 0.1}), TypeError, "schedule=0.1: must be a c"),
-        (lambda: trials(optimizer="SDG"), ValueError, "optimizer='SDG': must be the name"),
-        (lambda: trials(model="cnn"), TypeError, "model='cnn': must be called"),
-        (lambda: trials(snapshots=[3]), ValueError, r"snapshots=\[3\]: must be epochs from 1 to 2"),
-        (lambda: trials(options={"betas": [0.9]}), TypeError, "options=.* tuples, not lists"),
-        (lambda: trials(extras={"seed": 3}), ValueError, r"extras: must not be called \['seed'\]"),
-        (lambda: trials(seeds=[0.5]), TypeError, "float"),
-        (lambda: run([]), ValueError, "trials: must hold at least one"),
-        (
-            lambda: run([TRIAL, 3]),
-            TypeError,
-            "trials: must hold coslr.experiments.trials.Trial, not 3",
-        ),
-        (lambda: run([TRIAL, WANTED[0], TRIAL]), ValueError, "trials: must differ, .* twice"),
         (lambda: run([TRIAL], workers=0), ValueError, "workers=0: must be a whole number from 1"),
     ],
 )
@@ -263,7 +205,9 @@ def test_ensemble_is_the_mean_of_the_predicted_probabilities(study):
     assert accuracy == pytest.approx((mean.argmax(1) == report.y_test).float().mean().item())
     # The logarithm of the mean, which is not the mean of the logarithms.
     assert loss == pytest.approx(cross_entropy(mean.log(), report.y_test).item(), rel=1e-5)
-    with pytest.raises(ValueError, match=r"epochs=\[3\]: must be among those kept, \[1, 2\]"):
+    with pytest.raises(
+        ValueError, match=r"epochs=\[3\]: must be one or more of those kept, \[1, 2\]"
+    ):
         study.ensemble(3, [3])
     with pytest.raises(ValueError, match=r"epochs=\[\]: must be"):
         study.ensemble(3, [])
@@ -342,13 +286,6 @@ def test_a_failing_trial_is_a_row_that_says_so_and_is_tried_again(tmp_path, trai
     assert trained == [0, 2]
 
 
-@pytest.mark.parametrize("make", [Cosine, Cosine(10, 0.1), "cosine"])
-def test_a_schedule_in_place_of_what_makes_one_is_refused(make):
-    """Cosine itself would be called with its two arguments the wrong way round."""
-    with pytest.raises(TypeError, match=r"schedules\['a'\]=.*lambda eta, T: Cosine\(T, eta\)"):
-        grid({"a": make}, [0.1], [0])
-
-
 def test_every_trial_is_audited(tmp_path, monkeypatch):
     class OneTooEarly(ScheduleLR):
         def get_lr(self):
@@ -369,6 +306,9 @@ def test_results_do_not_depend_on_the_number_of_workers(study, tmp_path):
     assert_equal(run(WANTED, workers=2, cache=tmp_path, progress=False), study)
 
 
+needs_sigkill = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+
+
 def kills(size, seed):
     if seed == 2:
         time.sleep(1)  # the others are done by then, which spares the test a start of workers
@@ -376,7 +316,8 @@ def kills(size, seed):
     return SmallCNN(size=size, seed=seed)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+@pytest.mark.slow
+@needs_sigkill
 def test_a_worker_that_is_killed_costs_one_trial(tmp_path):
     """What the system does when memory runs out."""
     wanted = trials([0, 1, 2], model=kills, schedules={"a": SCHEDULES["cosine"]})
@@ -387,7 +328,8 @@ def test_a_worker_that_is_killed_costs_one_trial(tmp_path):
     ]  # fmt: skip
 
 
-def test_a_dask_cluster_gives_the_same_results(study, tmp_path):
+@contextlib.contextmanager
+def dask_cluster():
     distributed = pytest.importorskip("distributed")
     with (
         distributed.LocalCluster(
@@ -396,6 +338,12 @@ def test_a_dask_cluster_gives_the_same_results(study, tmp_path):
         distributed.Client(cluster) as client,
         joblib.parallel_config(backend="dask"),
     ):
+        yield client
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_gives_the_same_results(study, tmp_path):
+    with dask_cluster() as client:
         found = run(WANTED, cache=tmp_path, progress=False)
         # They really were trained there, by both.
         busy = client.run(lambda: "coslr.experiments.training" in sys.modules)
@@ -415,23 +363,14 @@ def test_threads_and_random_numbers_are_left_as_they_were(tmp_path):
         torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize(("workers", "jobs"), [(None, 5), (3, 3)])
-def test_workers(monkeypatch, workers, jobs):
-    seen = []
-
-    class Spy(joblib.Parallel):
-        def __init__(self, n_jobs, **settings):
-            seen.append(n_jobs)
-            super().__init__(1, **settings)
-
-    monkeypatch.setattr(joblib, "Parallel", Spy)
-    monkeypatch.setattr(joblib, "cpu_count", lambda: 5)
-    calls = {0: joblib.delayed(abs)(-3)}
-    monkeypatch.setattr(Spy, "__call__", lambda self, calls: [(0, 3)])
-    assert [*studies._in_parallel(calls, workers)] == [(0, 3)]
-    with joblib.parallel_config(n_jobs=4):
-        assert [*studies._in_parallel(calls, workers)] == [(0, 3)]
-    assert seen == [jobs, workers or 4]
+@pytest.mark.slow
+@needs_sigkill
+def test_a_dask_worker_that_is_killed_costs_one_trial(tmp_path):
+    """Dask hands the trial to the next worker, and joblib would wait for ever at the fourth."""
+    wanted = trials([0, 1, 2], model=kills, schedules={"a": SCHEDULES["cosine"]})
+    with dask_cluster(), pytest.warns(UserWarning, match="1 of 3 trials failed"):
+        study = run(wanted, cache=tmp_path, progress=False)
+    assert study.table["status"].tolist() == ["ok", "ok", f"failed: {workers.WHY_KILLED}"]
 
 
 def test_progress(tmp_path, capfd):
@@ -447,6 +386,11 @@ def test_progress(tmp_path, capfd):
 # ------------------------------------------------------------------------------ kept on disk
 
 
+def files(cache):
+    """Each result with its content."""
+    return {path.name: path.read_bytes() for path in (cache / "results").glob("*.npz")}
+
+
 def test_finished_trials_are_not_trained_again(tmp_path, trained):
     first = alone(trials([0, 1]), tmp_path)
     assert trained == [0, 1, 0, 1]
@@ -458,6 +402,402 @@ def test_finished_trials_are_not_trained_again(tmp_path, trained):
     pd.testing.assert_frame_equal(
         first.table.iloc[seed_1], more.table.iloc[seed_1], check_exact=True
     )
+
+
+def test_a_result_comes_back_from_its_arrays():
+    result = train_trial(dataclasses.replace(TRIAL, snapshots=(1, 2), weights=True))
+    back = TrialResult.from_arrays(result.status, result.to_arrays())
+    assert back.status == result.status == "ok"
+    assert [*flat(back.measures)] == [*flat(result.measures)]
+    assert [*flat(back.snapshots)] == [*flat(result.snapshots)]
+    assert len([*flat(back.snapshots)]) > 10
+
+
+def test_a_result_says_what_it_is_of(study, cache):
+    store = Store(cache / "results")
+    details = [store.get(Path(name).stem).details for name in files(cache)]
+    assert sorted(one["trial"]["seed"] for one in details) == ["0", "0", "1", "1"]
+    assert {one["trial"]["schedule"] for one in details} == {repr(t.schedule) for t in WANTED}
+    assert {one["torch"] for one in details} == {torch.__version__}
+
+
+def cut(content, other):
+    return content[: len(content) // 2]
+
+
+def one_bit(content, other):
+    i = len(content) // 2
+    return content[:i] + bytes([content[i] ^ 1]) + content[i + 1 :]
+
+
+def another_trial(content, other):
+    return other
+
+
+def foreign(content, other):
+    return pickle.dumps({"status": "ok"})
+
+
+def empty(content, other):
+    return b""
+
+
+@pytest.mark.parametrize("damage", [cut, one_bit, another_trial, foreign, empty])
+def test_a_damaged_result_is_trained_again(tmp_path, trained, damage):
+    wanted = trials([0, 1], schedules={"a": SCHEDULES["cosine"]})
+    right = alone(wanted, tmp_path)
+    before = files(tmp_path)
+    (name, content), (_, other) = before.items()
+    (tmp_path / "results" / name).write_bytes(damage(content, other))
+    assert_equal(alone(wanted, tmp_path), right)
+    assert len(trained) == 3
+    assert_equal(alone(wanted, tmp_path), right)
+    assert len(trained) == 3
+    assert files(tmp_path).keys() == before.keys()
+
+
+def test_a_change_of_the_readers_code_is_a_new_trial(tmp_path, trained):
+    class Net(nn.Sequential):
+        scale = 1.0
+
+        def __init__(self, size, seed):
+            super().__init__(SmallCNN(size=size, seed=seed))
+
+        def forward(self, x):
+            return super().forward(self.scale * x)
+
+    def results():
+        found = alone(trials([0], model=Net), tmp_path).table["test_loss"].tolist()
+        return found, len(trained)
+
+    (first, _), (second, count) = results(), results()
+    assert first == second
+    assert count == 2
+    before = files(tmp_path)
+    Net.scale = 0.5
+    other, count = results()
+    assert set(first).isdisjoint(other)
+    assert count == 4
+    assert before.items() <= files(tmp_path).items()
+
+
+def test_another_release_trains_anew_and_leaves_the_results_of_this_one(
+    tmp_path, trained, monkeypatch
+):
+    first = alone(trials([0]), tmp_path)
+    before = files(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "__version__", "0.1")
+        keys.environment.cache_clear()
+        alone(trials([0]), tmp_path)
+    keys.environment.cache_clear()
+    assert trained == [0, 0, 0, 0]
+    assert before.items() < files(tmp_path).items()
+    assert_equal(alone(trials([0]), tmp_path), first)
+    assert trained == [0, 0, 0, 0]
+
+
+def test_where_results_are_kept_and_how_to_clear_them(tmp_path, monkeypatch, trained):
+    monkeypatch.setenv("COSLR_STUDIES", str(tmp_path / "named"))
+    assert study_folder() == tmp_path / "named"
+    run(trials([0]), workers=1, progress=False)
+    other = tmp_path / "named" / "findings"
+    other.mkdir()
+    assert {path.name for path in study_folder().iterdir()} == {"results", "findings"}
+    clear_studies()
+    assert {path.name for path in study_folder().iterdir()} == {"findings"}
+    run(trials([0]), workers=1, progress=False)
+    assert len(trained) == 4
+
+    alone(trials([0]), tmp_path / "own")
+    clear_studies(tmp_path / "own")
+    assert [*(tmp_path / "own").iterdir()] == []
+    clear_studies(tmp_path / "own")  # nothing there is nothing to do
+    monkeypatch.delenv("COSLR_STUDIES")
+    monkeypatch.setenv("COSLR_DATA", str(tmp_path / "data"))
+    assert study_folder() == tmp_path / "data" / "studies"
+
+
+def test_nothing_else_is_left_on_disk(study, cache):
+    """Of a study that ended, its results alone."""
+    assert sorted(os.listdir(cache)) == ["results"]
+    assert sorted(os.listdir(cache / "results")) == sorted(files(cache))
+    assert len(files(cache)) == 4
+
+
+def test_a_folder_that_cannot_be_written_to_is_an_error_before_the_training(tmp_path, trained):
+    (tmp_path / "taken").touch()  # root may write into read-only folders, but not into a file
+    with pytest.raises(OSError, match=r"cannot be kept in .*taken.*set COSLR_STUDIES to a folder"):
+        alone(trials([0]), tmp_path / "taken")
+    assert trained == []
+
+
+def no_space(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_results_are_read_where_none_can_be_written(tmp_path, monkeypatch):
+    study = alone(trials([0]), tmp_path)
+    monkeypatch.setattr(studies.tempfile, "TemporaryFile", no_space)
+    assert_equal(alone(trials([0]), tmp_path), study)
+    with pytest.raises(OSError, match=r"cannot be kept .*No space left on device.*: free some"):
+        alone(trials([1]), tmp_path)
+
+
+def test_results_that_could_not_be_kept_are_told_of(tmp_path, monkeypatch, trained):
+    """A disk that fills up during a study costs no result, only its being kept."""
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", no_space)
+        told = r"2 of 2 results could not be kept .*No space left on device.*COSLR_STUDIES"
+        with pytest.warns(UserWarning, match=told):
+            study = alone(trials([0]), tmp_path)
+    assert study.table["status"].tolist() == ["ok", "ok"]
+    assert_equal(alone(trials([0]), tmp_path), study)
+    assert trained == [0, 0, 0, 0]
+
+
+# ------------------------------------------------------------------- several processes, at once
+
+
+@pytest.mark.parametrize("other", ["fails", "finishes"])
+def test_a_trial_that_another_process_trains_is_waited_for(tmp_path, trained, capfd, other):
+    wanted = trials([0, 1], schedules={"a": SCHEDULES["cosine"]})
+    right = alone(wanted, tmp_path / "undisturbed")
+    trained.clear()
+    store = Store(tmp_path / "shared" / "results")
+    store.folder.mkdir(parents=True)
+    key = keys.result_key(keys.trial_fingerprint(wanted[0]))
+    found = []
+    thread = threading.Thread(
+        target=lambda: found.append(alone(wanted, tmp_path / "shared", progress=True))
+    )
+    with store.lock(key) as ours:
+        assert ours
+        thread.start()
+        until(lambda: len(files(tmp_path / "shared")) == 1)  # the other trial goes on meanwhile
+        if other == "finishes":
+            shutil.copy(tmp_path / "undisturbed" / "results" / f"{key}.npz", store.folder)
+    thread.join()
+    assert trained == ([1] if other == "finishes" else [1, 0])
+    assert_equal(found[0], right)
+    assert "1 in another process" in capfd.readouterr().err
+
+
+def test_a_folder_without_locks_is_used_all_the_same(tmp_path, trained, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    study = alone(trials([0]), tmp_path)
+    assert_equal(alone(trials([0]), tmp_path), study)
+    assert trained == [0, 0]
+
+
+def until(condition, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it takes too long"
+        time.sleep(0.01)
+
+
+COUNTED = """
+import os, time
+from coslr import Cosine
+from coslr.experiments.models import SmallCNN
+from coslr.experiments.trials import Split, grid
+
+def counted(size, seed):
+    '''Each training leaves a line with its process and its seed.'''
+    with open(os.environ["COUNT"], "a") as file:
+        file.write(f"{os.getpid()} {seed}\\n")
+    time.sleep(0.03)
+    return SmallCNN(size=size, seed=seed)
+
+trials = grid({"cosine": lambda eta, T: Cosine(T, eta)}, [0.1], range(12), epochs=2, batch_size=50,
+              data=Split(n_train=200, n_validation=100, n_test=100), model=counted,
+              snapshots=[1, 2], weights=True)
+"""
+# Forks a process for each line that it reads; so the imports are made once for all of them.
+FORKS = """
+import io, os, pickle, signal, sys, time
+import torch
+from coslr.experiments.one_trial import load_images
+from coslr.experiments.studies import run
+from counted import trials
+
+class SlowFile(io.FileIO):
+    def write(self, content):
+        for begin in range(0, len(content), 4096):
+            super().write(content[begin : begin + 4096])
+            time.sleep(0.001)
+        return len(content)
+
+def slow_open(file, mode="r", *arguments, **settings):
+    if mode in ("wb", "xb"):
+        return SlowFile(file, mode.replace("b", ""))
+    return really_open(file, mode, *arguments, **settings)
+
+really_open, io.open = io.open, slow_open
+torch.set_num_threads(1)
+load_images(trials[0].data)
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+for line in sys.stdin:
+    cache = line.strip()
+    process = os.fork()
+    if process:
+        print(process, flush=True)
+        continue
+    study = run(trials, workers=1, cache=cache, progress=False)
+    with open(f"{cache}/{os.getpid()}.pkl", "wb") as file:
+        pickle.dump((study.table, study.curves, study.snapshots), file)
+    os._exit(0)
+"""
+
+
+class Found:
+    """What a forked process found, and how long it took."""
+
+    def __init__(self, cache, process):
+        with (cache / f"{process}.pkl").open("rb") as file:
+            self.table, self.curves, self.snapshots = pickle.load(file)
+
+
+class Forks:
+    """Starts processes that run a study of 12 trials, on a slow disk."""
+
+    def __init__(self, folder):
+        (folder / "counted.py").write_text(COUNTED)
+        (folder / "forks.py").write_text(FORKS)
+        self.count = folder / "count"
+        self.count.touch()
+        environment = {"COUNT": str(self.count), "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"}
+        self.server = subprocess.Popen(
+            [sys.executable, folder / "forks.py"], env=os.environ | environment, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+
+    def start(self, cache):
+        """The id of a process that runs the study in this folder."""
+        print(cache, file=self.server.stdin, flush=True)
+        return int(self.server.stdout.readline())
+
+    def wait(self, process):
+        def gone():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, 0)
+                return False
+            return True
+
+        until(gone)
+
+    def run(self, cache):
+        process = self.start(cache)
+        self.wait(process)
+        return Found(cache, process)
+
+    def trained(self, *processes):
+        """The seeds that these processes have trained."""
+        lines = [line.split() for line in self.count.read_text().splitlines()]
+        return [int(seed) for process, seed in lines if int(process) in processes]
+
+
+@pytest.fixture(scope="module")
+def forks(tmp_path_factory):
+    if not hasattr(os, "fork"):
+        pytest.skip("needs fork")
+    forks = Forks(tmp_path_factory.mktemp("forks"))
+    yield forks
+    forks.server.stdin.close()
+    forks.server.wait()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(forks, tmp_path_factory):
+    cache = tmp_path_factory.mktemp("undisturbed")
+    forks.run(tmp_path_factory.mktemp("first"))  # the images are read now, and not again
+    started = time.monotonic()
+    found = forks.run(cache)
+    found.seconds, found.cache = time.monotonic() - started, cache
+    return found
+
+
+@pytest.mark.parametrize("n", [2, pytest.param(5, marks=pytest.mark.slow)])
+def test_processes_that_run_one_study_at_once_share_the_work(forks, undisturbed, tmp_path, n):
+    processes = [forks.start(tmp_path) for _ in range(n)]
+    for process in processes:
+        forks.wait(process)
+    assert sorted(forks.trained(*processes)) == [*range(12)]
+    assert all(forks.trained(process) for process in processes)
+    for process in processes:
+        assert_equal(Found(tmp_path, process), undisturbed)
+    assert sorted(os.listdir(tmp_path / "results")) == sorted(files(tmp_path))
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_study_survives_kills_at_random_moments(forks, undisturbed, tmp_path, kills):
+    """SIGKILL. What was on disk stays, and is not trained again."""
+    cache = tmp_path / "0"
+    for i in range(kills):
+        if len(files(cache)) == 12:
+            cache = tmp_path / str(i)
+        before, seeds = files(cache), kept_seeds(cache)
+        process = forks.start(cache)
+        time.sleep(random.uniform(0, undisturbed.seconds / 3))
+        with contextlib.suppress(ProcessLookupError):  # it had finished
+            os.kill(process, signal.SIGKILL)
+        forks.wait(process)
+        assert before.items() <= files(cache).items()
+        assert seeds.isdisjoint(forks.trained(process))
+    seeds = kept_seeds(cache)
+    process = forks.start(cache)
+    forks.wait(process)
+    assert set(forks.trained(process)) == {*range(12)} - seeds
+    assert_equal(Found(cache, process), undisturbed)
+
+    # What the killed processes have left is no result, and is gone after an hour.
+    for path in (cache / "results").iterdir():
+        os.utime(path, (time.time() - 3700,) * 2)
+    Store(cache / "results").remove_leftovers()
+    assert sorted(os.listdir(cache / "results")) == sorted(files(cache))
+    assert files(cache).keys() == files(undisturbed.cache).keys()
+
+
+def kept_seeds(cache):
+    """The seeds on disk; a file that is there is a complete result."""
+    results = [Store(cache / "results").get(Path(name).stem) for name in files(cache)]
+    return {int(result.details["trial"]["seed"]) for result in results}
+
+
+def test_another_copy_of_the_code_leaves_all_results_as_they_are(forks, undisturbed, tmp_path):
+    cache = tmp_path / "cache"
+    shutil.copytree(undisturbed.cache / "results", cache / "results")
+    before = files(cache)
+    copy = tmp_path / "copy" / "coslr"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(coslr.__file__).parent, copy, ignore=ignored)
+    with (copy / "experiments" / "training.py").open("a") as file:
+        file.write("\nCHANGED = True\n")
+    program = (
+        "import sys, coslr; from coslr.experiments.studies import run; from counted import trials;"
+        "run(trials[:2], workers=1, cache=sys.argv[1], progress=False); print(coslr.__file__)"
+    )
+    path = os.pathsep.join(map(str, [tmp_path / "copy", forks.count.parent]))
+    count = tmp_path / "count"
+    result = subprocess.run(
+        [sys.executable, "-c", program, cache], text=True, capture_output=True, cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": path, "COUNT": str(count)},
+    )  # fmt: skip
+    assert result.stdout.strip() == str(copy / "__init__.py"), result.stderr
+    assert [line.split()[1] for line in count.read_text().splitlines()] == ["0", "1"]
+    assert before.items() <= files(cache).items()
+    assert len(files(cache)) == len(before) + 2
+    # And this copy finds its own again.
+    process = forks.start(cache)
+    forks.wait(process)
+    assert forks.trained(process) == []
+    assert_equal(Found(cache, process), undisturbed)
 
 
 SCRIPT = """
@@ -483,6 +823,7 @@ def gated(size, seed):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs process groups")
 def test_a_killed_study_goes_on_where_it_was(tmp_path, monkeypatch, trained):
     """SIGKILL for the parent and its workers when half of the trials are done."""
@@ -497,7 +838,7 @@ def test_a_killed_study_goes_on_where_it_was(tmp_path, monkeypatch, trained):
         )  # fmt: skip
         try:
             end = time.monotonic() + 120
-            while len([*cache.rglob("output.pkl")]) < 3:
+            while len(files(cache)) < 3:
                 assert process.poll() is None, errors.read_text()
                 assert time.monotonic() < end, errors.read_text()
                 time.sleep(0.05)
@@ -512,132 +853,6 @@ def test_a_killed_study_goes_on_where_it_was(tmp_path, monkeypatch, trained):
     assert trained == [3, 4, 5]
     assert_equal(study, alone(script.trials, tmp_path / "uninterrupted"))
     assert trained == [3, 4, 5, 0, 1, 2, 3, 4, 5]
-
-
-def cut(content):
-    return content[: len(content) // 2]
-
-
-def one_bit(content):
-    """In the middle of the numbers, where the pickle stays readable."""
-    i = content.rindex(b"validation_loss") - 10
-    return content[:i] + bytes([content[i] ^ 1]) + content[i + 1 :]
-
-
-def another(content):
-    return pickle.dumps({"status": "ok"})
-
-
-@pytest.mark.parametrize("damage", [cut, one_bit, another, lambda content: b""])
-def test_a_damaged_entry_is_trained_again(tmp_path, trained, damage):
-    wanted = trials([0, 1], schedules={"a": SCHEDULES["cosine"]})
-    right = alone(wanted, tmp_path)
-    file = next(tmp_path.rglob("output.pkl"))
-    file.write_bytes(damage(file.read_bytes()))
-    assert_equal(alone(wanted, tmp_path), right)
-    assert len(trained) == 3
-    assert_equal(alone(wanted, tmp_path), right)
-    assert len(trained) == 3
-
-
-def test_only_what_tables_show_may_change_without_training():
-    """Each argument of a trial, and each of its data, in turn."""
-    changed = {
-        "schedule": Cosine(8, 0.1, 1e-9), "seed": 3, "epochs": 3, "batch_size": 40,
-        "data": Split(n_train=200, n_validation=100, n_test=90), "model": SmallGRU,
-        "optimizer": "Adam", "options": {"momentum": 0.8}, "momentum": Constant(0.9),
-        "snapshots": [1], "weights": True,
-    }  # fmt: skip
-    shown = {"name": "b", "eta_max": 0.3, "extras": {"c": 1}}
-    names = {field.name for field in dataclasses.fields(Trial)}
-    assert names == changed.keys() | shown.keys()
-    key = studies._key(TRIAL)
-    for name, value in shown.items():
-        assert studies._key(dataclasses.replace(TRIAL, **{name: value})) == key, name
-    keys = {studies._key(dataclasses.replace(TRIAL, **{name: v})) for name, v in changed.items()}
-    data = {
-        "n_train": 210, "n_validation": 110, "n_test": None, "size": 28, "full": True,
-        "folder": "there", "fold": 1,
-    }  # fmt: skip
-    assert {field.name for field in dataclasses.fields(Split)} == data.keys()
-    for name, value in data.items():
-        other = dataclasses.replace(DATA, **{name: value})
-        keys.add(studies._key(dataclasses.replace(TRIAL, data=other)))
-    assert len(keys | {key}) == len(changed) + len(data) + 1
-
-
-def test_a_change_of_code_is_a_new_trial(tmp_path, trained):
-    class Net(nn.Sequential):
-        scale = 1.0
-
-        def __init__(self, size, seed):
-            super().__init__(SmallCNN(size=size, seed=seed))
-
-        def forward(self, x):
-            return super().forward(self.scale * x)
-
-    def results():
-        found = alone(trials([0], model=Net), tmp_path).table["test_loss"].tolist()
-        return found, len(trained)
-
-    (first, _), (second, count) = results(), results()
-    assert first == second
-    assert count == 2
-    Net.scale = 0.5
-    other, count = results()
-    assert set(first).isdisjoint(other)
-    assert count == 4
-
-
-def test_a_change_of_coslr_or_of_a_release_is_a_new_trial(tmp_path, trained, monkeypatch):
-    rooms = {
-        "": ("schedules", "pytorch"),
-        "experiments/": ("data", "models", "training", "studies"),
-    }
-    for name in (room + name for room, names in rooms.items() for name in names):
-        assert (ROOT / f"coslr/{name}.py").read_bytes() in studies._CODE
-    alone(trials([0]), tmp_path)
-    for change in (
-        lambda: monkeypatch.setattr(studies, "_CODE", studies._CODE + b" "),
-        lambda: monkeypatch.setattr(studies.importlib.metadata, "version", lambda _: "0.1"),
-        lambda: monkeypatch.setattr(torch.accelerator, "is_available", lambda: "yes"),
-    ):
-        change()
-        studies._environment.cache_clear()
-        before = len(trained)
-        keys = {studies._here(studies._key(trial)) for trial in trials([0])}
-        assert len(keys) == 2
-        if torch.accelerator.is_available() != "yes":
-            alone(trials([0]), tmp_path)
-            assert len(trained) == before + 2
-    monkeypatch.undo()
-    studies._environment.cache_clear()
-
-
-def test_where_results_are_kept_and_how_to_clear_them(tmp_path, monkeypatch, trained):
-    monkeypatch.setenv("COSLR_STUDIES", str(tmp_path / "named"))
-    assert study_folder() == tmp_path / "named"
-    run(trials([0]), workers=1, progress=False)
-    other = tmp_path / "named" / "findings"
-    other.mkdir()
-    assert {path.name for path in study_folder().glob("[!.]*")} == {"joblib", "findings"}
-    clear_studies()
-    assert {path.name for path in study_folder().glob("[!.]*")} == {"findings"}
-    run(trials([0]), workers=1, progress=False)
-    assert len(trained) == 4
-
-    alone(trials([0]), tmp_path / "own")
-    clear_studies(tmp_path / "own")
-    assert [*(tmp_path / "own").glob("[!.]*")] == []
-    clear_studies(tmp_path / "own")  # nothing there is nothing to do
-    monkeypatch.delenv("COSLR_STUDIES")
-    monkeypatch.setenv("COSLR_DATA", str(tmp_path / "data"))
-    assert study_folder() == tmp_path / "data" / "studies"
-
-
-def test_nothing_else_is_left_on_disk(study, cache):
-    """Of a study that ended, its results alone."""
-    assert not [*cache.rglob("started-*")]
 
 
 @pytest.mark.skipif(not torch.accelerator.is_available(), reason="needs an accelerator")

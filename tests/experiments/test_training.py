@@ -346,6 +346,30 @@ def test_schedule_free_is_evaluated_at_its_averaged_weights():
     assert ((norm.running_var / inputs.var(0)).log().abs() < 0.25).all()
 
 
+class Averaging(torch.optim.SGD):
+    """Schedule-free by its methods alone: it trains and evaluates at the weights that SGD has."""
+
+    def train(self):
+        self.evaluating = False
+
+    def eval(self):
+        self.evaluating = True
+
+
+def test_schedule_free_statistics_are_collected_with_dropout_off():
+    """So they are those of the images alone, and two evaluations of one network agree."""
+    model = nn.Sequential(nn.Dropout(0.9), nn.Flatten(), nn.BatchNorm1d(196), nn.Linear(196, 10))
+    modes = []
+    model[0].register_forward_hook(lambda layer, *_: modes.append((layer.training, norm.training)))
+    norm = model[2]
+    run(model, epochs=1, batch_size=N, optimizer=Averaging)
+    assert modes == [(True, True), (False, True), (False, False)]  # train, collect, evaluate
+    images = DATA.x_train.flatten(1)
+    assert torch.allclose(norm.running_mean, images.mean(0), atol=1e-5)
+    assert torch.allclose(norm.running_var, images.var(0), rtol=1e-4)
+    assert norm.momentum == 0.1
+
+
 # -------------------------------------------------------------------------------- divergence
 
 
@@ -495,34 +519,82 @@ def test_tables():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"batch_size": 0}, ValueError, "batch_size must be at least 1, not 0"),
-        ({"batch_size": -1}, ValueError, "batch_size must be at least 1, not -1"),
-        ({"batch_size": True}, TypeError, "batch_size must be an int, not True"),
-        ({"batch_size": 8.0}, TypeError, "batch_size must be an int, not 8.0"),
-        ({"batch_size": 61}, ValueError, "batch_size .* at most the 60 training images, not 61"),
-        ({"epochs": 0}, ValueError, "epochs must be at least 1, not 0"),
-        ({"epochs": 1.5}, TypeError, "epochs must be an int, not 1.5"),
-        ({"epochs": True}, TypeError, "epochs must be an int, not True"),
-        ({"seed": None}, TypeError, "seed must be an int, not None"),
-        ({"seed": True}, TypeError, "seed must be an int, not True"),
-        ({"schedule": 0.1}, TypeError, "schedule must be callable, .* not 0.1"),
-        ({"steps_per_unit": 0}, ValueError, "steps_per_unit=0"),
-        ({"optimizer": "SGD"}, TypeError, "optimizer must be a class .* not 'SGD'"),
-        ({"optimizer": lambda p, lr: None}, TypeError, "optimizer=None"),
-        ({"after_epoch": 3}, TypeError, "after_epoch must be callable or None, not 3"),
-        ({"model": "cnn"}, TypeError, "model must be a torch.nn.Module, not 'cnn'"),
-        ({"model": nn.Flatten()}, ValueError, "model must have parameters"),
-        ({"model": SmallCNN(size=28)}, ValueError, "made for 28x28 images, and data has 14x14"),
-        ({"data": DATA.x_train}, TypeError, "data must be Images, .* not Tensor"),
+        ({"batch_size": 0}, ValueError, "batch_size=0: must be a whole number from 1 to the 60"),
+        ({"batch_size": -1}, ValueError, "batch_size=-1: must be a whole number from 1"),
+        ({"batch_size": True}, TypeError, "batch_size=True: must be a whole number .*, not bool"),
+        ({"batch_size": 8.0}, TypeError, "batch_size=8.0: must be a whole number .*, not float"),
+        ({"batch_size": 61}, ValueError, "batch_size=61: must be .* to the 60 training images"),
+        ({"epochs": 0}, ValueError, "epochs=0: must be a whole number from 1"),
+        ({"epochs": 1.5}, TypeError, "epochs=1.5: must be a whole number from 1, not float"),
+        ({"epochs": True}, TypeError, "epochs=True: must be a whole number from 1, not bool"),
+        ({"seed": None}, TypeError, "seed=None: must be a whole number from 0 to .*, not NoneType"),
+        ({"seed": True}, TypeError, "seed=True: must be a whole number from 0 to .*, not bool"),
+        ({"seed": -1}, ValueError, "seed=-1: must be a whole number from 0 to 4294967295"),
+        ({"seed": 2**32}, ValueError, "seed=4294967296: must be a whole number from 0 to"),
+        ({"schedule": 0.1}, TypeError, "schedule=0.1: must be a schedule such as .*, not float"),
+        ({"schedule": Cosine}, TypeError, "schedule=.*: must be a schedule such as .*, not type"),
+        ({"steps_per_unit": 0}, ValueError, "steps_per_unit=0: must be"),
+        ({"optimizer": "SGD"}, TypeError, "optimizer='SGD': must be a class such as .*, not str"),
+        ({"optimizer": lambda p, lr: None}, TypeError, "optimizer=None: must be"),
+        ({"after_epoch": 3}, TypeError, "after_epoch=3: must be a function .*, or None, not int"),
+        ({"model": "cnn"}, TypeError, "model='cnn': must be a torch.nn.Module, not str"),
+        ({"model": nn.Flatten()}, ValueError, "model=Flatten.*: must be a network with parameters"),
+        ({"model": SmallCNN(size=28)}, ValueError, "model.size=28: must be 14, the size of the"),
+        ({"data": DATA.x_train}, TypeError, "data=.*: must be Images, .*, not Tensor"),
     ],
 )
 def test_refuses(arguments, error, message):
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match="(?s)^" + message):
         run(**arguments)
 
 
-def test_evaluate_refuses():
-    with pytest.raises(ValueError, match="batch_size must be at least 1, not 0"):
-        evaluate(linear(), DATA.x_test, DATA.y_test, batch_size=0)
-    with pytest.raises(TypeError, match="batch_size must be an int, not True"):
-        evaluate(linear(), DATA.x_test, DATA.y_test, batch_size=True)
+@pytest.mark.parametrize("rate", [-0.01, np.inf])
+@pytest.mark.parametrize("units", [1, PER_EPOCH])
+def test_a_rate_that_climbs_is_refused(rate, units):
+    """A line drawn below 0 trains on, uphill, and its curve looks like one that is too long."""
+    first = PER_EPOCH + 2
+    with pytest.raises(
+        ValueError, match=rf"^schedule\({first / units:g}\)={rate}: must be a finite"
+    ):
+        run(schedule=lambda t: 0.01 if t < first / units else rate, steps_per_unit=units)
+
+
+def test_a_rate_that_is_no_number_stops_the_run():
+    with pytest.raises((AuditError, ValueError)):
+        run(schedule=lambda t: 0.01 if t < 3 else np.nan)
+
+
+def test_a_rate_of_zero_is_a_rate():
+    history, model = run(schedule=Constant(0.0))
+    assert history.rates.tolist() == [0] * 4 * PER_EPOCH
+    assert torch.equal(weights(model), weights(linear()))
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int32])
+def test_whole_numbers_of_numpy_are_whole_numbers(kind):
+    one, _ = run(epochs=kind(2), batch_size=kind(BATCH), seed=kind(3))
+    other, _ = run(epochs=2, batch_size=BATCH, seed=3)
+    assert equal(one, other)
+    assert type(one.updates_per_epoch) is int
+
+
+def test_a_model_s_own_size_may_be_anything():
+    model = linear()
+    model.size = "small"
+    history, _ = run(model)
+    assert not history.diverged
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"batch_size": 0}, ValueError, "batch_size=0: must be a whole number from 1"),
+        ({"batch_size": True}, TypeError, "batch_size=True: must be a whole number from 1, not"),
+        ({"x": DATA.x_test[:0], "y": DATA.y_test[:0]}, ValueError, r"len\(x\)=0: must be at least"),
+        ({"y": DATA.y_test[1:]}, ValueError, r"len\(y\)=32: must be 33, one label for each image"),
+    ],
+)
+def test_evaluate_refuses(arguments, error, message):
+    arguments = {"x": DATA.x_test, "y": DATA.y_test} | arguments
+    with pytest.raises(error, match="^" + message):
+        evaluate(linear(), **arguments)

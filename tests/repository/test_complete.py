@@ -1,4 +1,4 @@
-"""A schedule, an experiment or a lesson that is only half there is seen; see CONTRIBUTING.md."""
+"""A new schedule, experiment or lesson is complete; CONTRIBUTING.md says what belongs to each."""
 
 import ast
 import inspect
@@ -39,7 +39,7 @@ def test_a_schedule_is_exported_documented_held_to_the_laws_and_shown(name):
 
     assert name in coslr.__all__, "coslr/__init__.py"
     text = inspect.getdoc(getattr(schedules, name))
-    for part in ("Parameters\n-----", "\n>>> ", "Source: ", ".length", "Before"):
+    for part in ("\nArgs:\n", " >>> ", "Source: ", ".length", "Before"):
         assert part in text, f"its docstring lacks {part!r}"
     assert name in KINDS, "tests/test_laws.py"
     (notebook,) = (path for path in NOTEBOOKS if path.stem == "02_other_schedules")
@@ -65,7 +65,7 @@ def test_every_claim_rests_on_findings_that_some_notebook_has_kept():
 @each
 def test_a_notebook_that_runs_a_study_keeps_what_it_found(path):
     source = code(path)
-    if re.search(r"\bverdicts\.compare\(", source):
+    if re.search(r"\bcomparisons\.compare\(", source):
         assert f'findings.keep("{path.stem}"' in re.sub(r"\(\s+", "(", source)
 
 

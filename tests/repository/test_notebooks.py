@@ -1,4 +1,4 @@
-"""The notebooks as committed: run in order, no errors, described figures, links that lead on.
+"""The notebooks as committed: run in order, no errors, described figures, right badges.
 
 What nbval does not see: a cell committed without having run passes there unchecked, and so does a
 figure without a description. Whether the cells run is nbval's business.
@@ -93,18 +93,20 @@ def unlabelled(path):
     return [ast.unparse(call)[:80] for call in calls]
 
 
-def dead_links(path):
-    links = {
-        target
-        for cell in cells(path, "markdown")
-        for target in re.findall(r"\]\(([^)\s]+)\)", source(cell))
-    }
-    return [
-        link
-        for link in sorted(links)
-        if not link.startswith(("https://", "#"))
-        and not (path.parent / link.split("#")[0]).exists()
-    ]
+# A badge's picture is in the repository, so that a notebook opens without the network.
+BADGES = [
+    "[![Open in Colab](badges/colab.svg)]"
+    "(https://colab.research.google.com/github/OWNER/REPOSITORY/blob/HEAD/notebooks/{name})",
+    "[![Open on Binder](badges/binder.svg)]"
+    "(https://mybinder.org/v2/gh/OWNER/REPOSITORY/HEAD?urlpath=lab/tree/notebooks/{name})",
+]
+
+
+def wrong_badges(path):
+    """Badges that are not right below the title, or that open something else."""
+    title, _, *below = source(cells(path, "markdown")[0]).splitlines()
+    assert title.startswith("# ")
+    return [badge for badge in (b.format(name=path.name) for b in BADGES) if badge not in below[:2]]
 
 
 # "0.4 points", "1.3 nats", "n=8": what only a measurement can give.
@@ -137,7 +139,7 @@ CHECKS = [
     too_long,
     undescribed,
     unlabelled,
-    dead_links,
+    wrong_badges,
     typed_measurements,
     metadata,
 ]
@@ -209,7 +211,6 @@ def displayed(**data):
         (undescribed, displayed(**{"text/html": ['<img alt="short" src="data:">']})),
         (undescribed, displayed(**{"image/png": "iVBOR"})),
         (unlabelled, {"source": ["figure, ax = plt.subplots()"]}),
-        (dead_links, {"cell_type": "markdown", "source": ["[there](10_nowhere.ipynb)"]}),
         (typed_measurements, {"cell_type": "markdown", "source": ["better by 0.4 points"]}),
         (typed_measurements, {"cell_type": "markdown", "source": ["within noise, n=8"]}),
         (metadata, {"metadata": {"execution": {}}}),
@@ -218,3 +219,13 @@ def displayed(**data):
 )
 def test_a_wrong_notebook_is_seen(tmp_path, check, cell):
     assert check(wrong_notebook(tmp_path, cell))
+
+
+@pytest.mark.parametrize("change", [("notebooks/00", "notebooks/01"), ("[Open on Binder]", "[]")])
+def test_a_badge_for_another_notebook_or_without_words_is_seen(tmp_path, change):
+    path = tmp_path / PATHS[0].name
+    text = PATHS[0].read_text(encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
+    assert wrong_badges(path) == []
+    path.write_text(text.replace(*change, 1), encoding="utf-8")
+    assert len(wrong_badges(path)) == 1

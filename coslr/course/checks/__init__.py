@@ -1,6 +1,6 @@
-"""The exercise checkers of the notebooks: an answer goes in, and what is right or wrong comes out.
+"""The exercise checkers of the notebooks: each takes an answer and says what is right or wrong.
 
-A checker never raises for a wrong answer, and it says what is wrong: it knows the usual mistakes
-and looks which of them the answer makes. An answer of None or `...` is not attempted yet.
-``answers`` has what all of them share; ``lesson_00`` and so on have those of one notebook each.
+A checker never raises for a wrong answer. It knows the usual mistakes, and its feedback names the
+one that the answer makes. As long as the answer is None or `...`, the exercise is not attempted.
+``answers`` holds what all checkers share; ``lesson_00`` and so on hold those of one notebook each.
 """

@@ -1,11 +1,11 @@
-"""What the exercise checkers share: the verdict, and how to read an answer of any kind."""
+"""What the exercise checkers share: the feedback they give, and how they read any answer."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 # The article's example, on which several exercises stand.
 ETA_MAX, ETA_MIN, EPOCHS = 0.1, 0.0001, 50
@@ -13,112 +13,154 @@ ETA_MAX, ETA_MIN, EPOCHS = 0.1, 0.0001, 50
 
 @dataclass(frozen=True)
 class Feedback:
-    """What a checker says: `right` is True, False, or None where nothing was attempted."""
+    """What a checker says of an answer.
 
-    right: bool | None
+    Attributes:
+        is_right: True or False, or None as long as nothing was attempted.
+        message: what is wrong with the answer; or, of a right one, what is worth knowing.
+
+    Example:
+        >>> wrong("The floor is missing.")
+        ✗ Not yet. The floor is missing.
+    """
+
+    is_right: bool | None
     message: str
 
     def __repr__(self) -> str:
-        sign = {True: "✓ Right.", False: "✗ Not yet.", None: "… Not attempted yet."}[self.right]
+        sign = {True: "✓ Right.", False: "✗ Not yet.", None: "… Not attempted yet."}[self.is_right]
         return f"{sign} {self.message}".strip()
 
 
-def yes(message: str = "") -> Feedback:
-    """The answer is right; what there is to add."""
+NOT_ATTEMPTED = Feedback(None, "Put your answer in place of the dots, and run the cell again.")
+
+
+def correct(message: str = "") -> Feedback:
+    """The answer is right; the message adds what is worth knowing."""
     return Feedback(True, message)
 
 
-def no(message: str) -> Feedback:
-    """The answer is wrong, and this is what is wrong with it."""
+def wrong(message: str) -> Feedback:
+    """The answer is wrong, and the message says what is wrong with it."""
     return Feedback(False, message)
 
 
-def untouched(*answers: Any) -> bool:
-    """Whether the dots still stand in one of these places."""
+def failed_with(error: Exception) -> Feedback:
+    """The answer is a function, and calling it raised this error."""
+    return wrong(f"It fails: {type(error).__name__}: {error}")
+
+
+def not_attempted(*answers: object) -> bool:
+    """Whether at least one of the answers is still the exercise's dots, or None."""
     return any(answer is None or answer is ... for answer in answers)
 
 
-NOT_YET = Feedback(None, "Put your answer in place of the dots, and run the cell again.")
+def check_number(
+    answer: object, expected: float, hints: Mapping[str, float], digits: int
+) -> Feedback:
+    """Feedback on a number, which is right to one unit of its last significant digit.
 
+    Args:
+        answer: the learner's.
+        expected: the right number, not 0.
+        hints: what to say of a usual mistake -> the number that it gives, not 0.
+        digits: how many significant digits count.
 
-def check_number(answer: Any, expected: float, hints: Mapping[str, float], digits: int) -> Feedback:
-    """Right to one unit of so many significant digits; `hints`: mistake -> the number it gives."""
-    if untouched(answer):
-        return NOT_YET
+    Example:
+        >>> check_number(0.25, 0.5, {"That is the square.": 0.25}, digits=2)
+        ✗ Not yet. That is the square.
+    """
+    if not_attempted(answer):
+        return NOT_ATTEMPTED
     try:
-        value = floats(answer)
-    except Exception:
-        value = np.array(math.nan)
-    if value.shape != () or np.isnan(value):
-        return no(f"The answer must be a number, not {answer!r}.")
-    value = float(value)
+        array = floats(answer)
+    except Exception:  # numpy and the answer's own methods raise what they like
+        array = np.array(math.nan)
+    if array.shape != () or np.isnan(array):
+        return wrong(f"The answer must be a number, not {answer!r}.")
+    value = float(array)
 
     def near(number: float) -> bool:
         unit = 10.0 ** (math.floor(math.log10(abs(number))) + 1 - digits)
         return abs(value - number) <= unit
 
     if near(expected):
-        return yes()
+        return correct()
     for hint, number in hints.items():
         if near(number):
-            return no(hint)
+            return wrong(hint)
     if math.isclose(value, expected, rel_tol=0.01):
-        return no(f"{value:.6g} is close, but not right to {digits} digits.")
-    return no(f"{value:.6g} is too {'small' if value < expected else 'large'}.")
+        return wrong(f"{value:.6g} is close, but not right to {digits} digits.")
+    return wrong(f"{value:.6g} is too {'small' if value < expected else 'large'}.")
 
 
-def choice(answer: Any, right: str, why: Mapping[str, str]) -> Feedback:
-    """One of several words, such as "a" to "d"; `why`: each wrong one -> what speaks against it.
+def check_choice(answer: object, expected: str, hints: Mapping[str, str]) -> Feedback:
+    """Feedback on one of several words, such as "a" to "d".
 
-    >>> choice("B ", "a", {"b": "It rises."})
-    ✗ Not yet. It rises.
+    Args:
+        answer: the learner's; capitals and spaces around it do not matter.
+        expected: the right word.
+        hints: each wrong word -> what speaks against it.
+
+    Example:
+        >>> check_choice("B ", "a", {"b": "It rises."})
+        ✗ Not yet. It rises.
     """
-    if untouched(answer):
-        return NOT_YET
-    options = sorted({right, *why})
-    word = answer.strip().lower() if isinstance(answer, str) else None
+    if not_attempted(answer):
+        return NOT_ATTEMPTED
+    options = sorted({expected, *hints})
+    word = answer.strip().lower() if isinstance(answer, str) else ""
     if word not in options:
-        return no(f"The answer must be one of {', '.join(map(repr, options))}, not {answer!r}.")
-    return yes() if word == right else no(why[word])
+        listed = ", ".join(map(repr, options))
+        return wrong(f"The answer must be one of {listed}, not {answer!r}.")
+    return correct() if word == expected else wrong(hints[word])
 
 
-def floats(answer: Any) -> np.ndarray:
-    """`answer` as floats; numpy would take the text "0.9" for a number, and learners would too."""
+def floats(answer: object) -> NDArray[np.float64]:
+    """The answer as an array of floats.
+
+    Raises:
+        TypeError: it is made of something else, such as the text "0.9", which numpy alone would
+            take for a number.
+    """
     array = np.asarray(answer)
-    if array.dtype.kind in "USbc":
+    if array.dtype.kind in "USbc":  # texts, bytes, truth values, complex numbers
         raise TypeError(f"{answer!r} is not made of real numbers")
     return array.astype(float)
 
 
-def values(answer: Callable, arguments: Sequence[tuple]) -> np.ndarray | Feedback:
-    """What the function `answer` gives for each of `arguments`, or a verdict where it cannot."""
-    if untouched(answer):
-        return NOT_YET
+def values(answer: object, cases: Sequence[tuple[float, ...]]) -> NDArray[np.float64] | Feedback:
+    """What the learner's function returns for each case, or the feedback if that is no number.
+
+    Args:
+        answer: the function, if it is one.
+        cases: the arguments of each call.
+    """
+    if not_attempted(answer):
+        return NOT_ATTEMPTED
     if not callable(answer):
-        return no(f"The answer must be a function, not {answer!r}.")
+        return wrong(f"The answer must be a function, not {answer!r}.")
     try:
-        found = [answer(*one) for one in arguments]
-        if untouched(*found):
-            return NOT_YET
-        found = floats(found)
+        returned = [answer(*case) for case in cases]
+        if not_attempted(*returned):
+            return NOT_ATTEMPTED
+        found = floats(returned)
     except Exception as error:
-        return fails(error)
-    if found.shape != (len(arguments),):
-        return no("Called once, it must return one number.")
+        return failed_with(error)
+    if found.shape != (len(cases),):
+        return wrong("Called once, it must return one number.")
     return found
 
 
-def fails(error: Exception) -> Feedback:
-    """The answer is a function, and raises."""
-    return no(f"It fails: {type(error).__name__}: {error}")
+def first_difference(found: ArrayLike, right: ArrayLike) -> int | None:
+    """The first index at which two rows of rates differ by more than rounding, or None.
 
-
-def first_difference(found: np.ndarray, right: np.ndarray) -> int | None:
-    """Where two rows of rates first differ; None where they do not. NaN always differs."""
+    NaN differs from everything.
+    """
     differ = ~np.isclose(found, right, rtol=1e-9, atol=1e-12)
     return int(np.argmax(differ)) if differ.any() else None
 
 
-def same(found: np.ndarray, right: np.ndarray) -> bool:
+def same(found: ArrayLike, right: ArrayLike) -> bool:
     """Whether two rows of rates are equal up to rounding."""
     return first_difference(found, right) is None

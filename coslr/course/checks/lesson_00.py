@@ -2,7 +2,14 @@
 
 import math
 
-from coslr.course.checks.answers import NOT_YET, Feedback, check_number, no, untouched, yes
+from coslr.course.checks.answers import (
+    NOT_ATTEMPTED,
+    Feedback,
+    check_number,
+    correct,
+    not_attempted,
+    wrong,
+)
 from coslr.schedules import Cosine, Schedule
 
 
@@ -29,23 +36,23 @@ def own_run(
     >>> own_run(Cosine(T_max=12, eta_max=0.05), epochs=12, updates=78, eta_max=0.05, eta_min=0.0)
     ✗ Not yet. T_max=12 is in epochs, but the schedule is asked at every update: multiply.
     """
-    if untouched(schedule):
-        return NOT_YET
+    if not_attempted(schedule):
+        return NOT_ATTEMPTED
     if not isinstance(schedule, Cosine):
-        return no(f"The answer must be a Cosine(T_max=..., eta_max=...), not {schedule!r}.")
+        return wrong(f"The answer must be a Cosine(T_max=..., eta_max=...), not {schedule!r}.")
     total = epochs * updates
     T_max = schedule.T_max
     if T_max == total:
         for name, value in (("eta_max", eta_max), ("eta_min", eta_min)):
             if not math.isclose(getattr(schedule, name), value, rel_tol=1e-9):
-                return no(f"{name} is {getattr(schedule, name):g}, and should be {value:g}.")
-        return yes(f"It reaches {eta_min:g} as update {total} would begin, the run's end.")
+                return wrong(f"{name} is {getattr(schedule, name):g}, and should be {value:g}.")
+        return correct(f"It reaches {eta_min:g} as update {total} would begin, the run's end.")
     if T_max == epochs:
-        return no(
+        return wrong(
             f"T_max={T_max} is in epochs, but the schedule is asked at every update: multiply."
         )
     if T_max == updates:
-        return no(f"T_max={T_max} is one epoch: the rate would be at its floor for the rest.")
+        return wrong(f"T_max={T_max} is one epoch: the rate would be at its floor for the rest.")
     if T_max == total - 1:
-        return no(f"The last update has t = {total - 1}; T_max is the end of the run, one more.")
-    return no(f"T_max={T_max}: how many updates has the whole run?")
+        return wrong(f"The last update has t = {total - 1}; T_max is the end of the run, one more.")
+    return wrong(f"T_max={T_max}: how many updates has the whole run?")

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from coslr.course.checks.answers import (
     EPOCHS,
@@ -10,11 +11,11 @@ from coslr.course.checks.answers import (
     ETA_MIN,
     Feedback,
     check_number,
+    correct,
     first_difference,
-    no,
     same,
     values,
-    yes,
+    wrong,
 )
 from coslr.schedules import cosine
 
@@ -33,10 +34,13 @@ def formula(answer: Callable[[float, float, float, float], float]) -> Feedback:
     right = cosine(t, T, peak, floor)
     if same(found, right):
         gap = abs(found - right).max()
-        return yes(f"It differs from coslr.cosine by at most {gap:.0e}." if gap else "To the bit.")
+        return correct(
+            f"It differs from coslr.cosine by at most {gap:.0e}." if gap else "To the bit."
+        )
 
-    def wave(angle: np.ndarray) -> np.ndarray:
-        return floor + (peak - floor) * (1 + np.cos(angle)) / 2
+    def wave(angle: NDArray[np.float64]) -> NDArray[np.float64]:
+        height: NDArray[np.float64] = (1 + np.cos(angle)) / 2
+        return floor + (peak - floor) * height
 
     angle = np.pi * t / T
     impostors = {
@@ -64,12 +68,12 @@ def formula(answer: Callable[[float, float, float, float], float]) -> Feedback:
         + (peak - floor) * np.cos(angle / 2),
         "The cosine takes an angle in radians: half a turn is π, not 180.": wave(180 * t / T),
     }
-    for hint, wrong in impostors.items():
-        # Not at t = T_max, where a mistake looks different in a formula that holds its last value.
-        if same(found[:-1], wrong[:-1]):
-            return no(hint)
+    for hint, mistake in impostors.items():
+        # Leave out t = T_max: a formula that holds its last value hides some mistakes there.
+        if same(found[:-1], mistake[:-1]):
+            return wrong(hint)
     worst = first_difference(found, right)
-    return no(
+    return wrong(
         f"For t={worst}, T_max={T}, eta_max={peak}, eta_min={floor} it gives {found[worst]:.6g}, "
         f"and the formula {right[worst]:.6g}."
     )
@@ -96,16 +100,16 @@ def inverse(answer: Callable[[float], float]) -> Feedback:
         "That is the rate at share q; the share at rate q was asked.": cosine(q, 1, 1.0),
     }
     if np.allclose(found, right, atol=1e-7):
-        return yes()
-    for hint, wrong in impostors.items():
-        if np.allclose(found, wrong, atol=1e-7):
-            return no(hint)
+        return correct()
+    for hint, mistake in impostors.items():
+        if np.allclose(found, mistake, atol=1e-7):
+            return wrong(hint)
     worst = int(np.argmax(~np.isclose(found, right, atol=1e-7)))
     message = f"For q={q[worst]:g} it gives {found[worst]:.4g}"
     if not 0 <= found[worst] <= 1:
-        return no(f"{message}, which is no share of the run: they go from 0 to 1.")
+        return wrong(f"{message}, which is no share of the run: they go from 0 to 1.")
     at = cosine(found[worst], 1, 1.0)
-    return no(f"{message}, where the cosine is at {at:.4g} of its peak.")
+    return wrong(f"{message}, where the cosine is at {at:.4g} of its peak.")
 
 
 def area(answer: float) -> Feedback:

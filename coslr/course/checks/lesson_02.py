@@ -1,19 +1,18 @@
 """The exercises of notebook 02, Other schedules."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from coslr.course.checks.answers import (
-    NOT_YET,
+    NOT_ATTEMPTED,
     Feedback,
+    correct,
     first_difference,
-    no,
+    not_attempted,
     same,
-    untouched,
     values,
-    yes,
+    wrong,
 )
 from coslr.schedules import Cosine, Linear, MultiStep, Schedule, Step, warmup
 
@@ -30,7 +29,7 @@ def exponential_mean(answer: Callable[[float], float]) -> Feedback:
         return found
     right = (1 - r) / np.log(1 / r)
     if np.allclose(found, right, rtol=1e-3):
-        return yes("At a floor of a thousandth, 0.145 of the peak.")
+        return correct("At a floor of a thousandth, 0.145 of the peak.")
     impostors = {
         "That is the mean of a straight line between the two ends, and of a cosine.": (1 + r) / 2,
         "That is the rate in the middle of the run, below the mean: the curve is hollow.": r**0.5,
@@ -46,15 +45,15 @@ def exponential_mean(answer: Callable[[float], float]) -> Feedback:
         "That is the mean of a square: the rate's, not its square's, was asked.": (1 - r**2)
         / (2 * np.log(1 / r)),
     }
-    for hint, wrong in impostors.items():
-        if np.allclose(found, wrong, rtol=1e-3):
-            return no(hint)
+    for hint, mistake in impostors.items():
+        if np.allclose(found, mistake, rtol=1e-3):
+            return wrong(hint)
     worst = int(np.argmax(~np.isclose(found, right, rtol=1e-3)))
     message = f"For floor={r[worst]:g} it gives {found[worst]:.4g}"
     if not r[worst] <= found[worst] <= 1:
-        return no(f"{message}: a mean lies between the floor and the peak, 1.")
+        return wrong(f"{message}: a mean lies between the floor and the peak, 1.")
     side = "low" if found[worst] < right[worst] else "high"
-    return no(f"{message}, which is too {side}. Integrate floor**s over s from 0 to 1.")
+    return wrong(f"{message}, which is too {side}. Integrate floor**s over s from 0 to 1.")
 
 
 # The plan of the second exercise, in updates.
@@ -69,10 +68,10 @@ def plan(schedule: Callable[[float], float]) -> Feedback:
     >>> plan(warmup(Cosine(T_max=400, eta_max=0.1, eta_min=0.001), updates=40))
     ✗ Not yet. The run ends at 0.00342, not at the floor: T_max counts from the warm-up's end.
     """
-    if untouched(schedule):
-        return NOT_YET
+    if not_attempted(schedule):
+        return NOT_ATTEMPTED
     if not callable(schedule):
-        return no(f"The answer must be a schedule, such as Cosine(...), not {schedule!r}.")
+        return wrong(f"The answer must be a schedule, such as Cosine(...), not {schedule!r}.")
     W, N = PER_EPOCH, PER_EPOCH * EPOCHS
     found = values(schedule, [(t,) for t in range(N + 1)])
     if isinstance(found, Feedback):
@@ -86,13 +85,13 @@ def plan(schedule: Callable[[float], float]) -> Feedback:
 
     main = N - W
     if is_like(Cosine(main, PEAK, FLOOR)):
-        return yes(f"It is at {PEAK:g} at update {W}, and at {FLOOR:g} at update {N}, the end.")
+        return correct(f"It is at {PEAK:g} at update {W}, and at {FLOOR:g} at update {N}, the end.")
     if is_like(Cosine(N, PEAK, FLOOR)):
-        return no(
+        return wrong(
             f"The run ends at {found[-1]:.3g}, not at the floor: T_max counts from the warm-up's "
             "end."
         )
-    hints = {
+    hints: dict[str, list[tuple[Schedule, int]]] = {
         "T_max and the warm-up are in epochs; the plan is asked at every update.": [
             (Cosine(EPOCHS - 1, PEAK, FLOOR), 1),
             (Cosine(EPOCHS, PEAK, FLOOR), 1),
@@ -110,56 +109,58 @@ def plan(schedule: Callable[[float], float]) -> Feedback:
         ],
         "It ends one update early: T_max is one too small.": [(Cosine(main - 1, PEAK, FLOOR), W)],
     }
-    for hint, wrong in hints.items():
-        if any(is_like(inner, updates) for inner, updates in wrong):
-            return no(hint)
+    for hint, mistakes in hints.items():
+        if any(is_like(inner, updates) for inner, updates in mistakes):
+            return wrong(hint)
     t = np.arange(N + 1)
     if any(same(found, Cosine(T, PEAK, FLOOR)(t)) for T in (N, main, EPOCHS)):
-        return no("There is no warm-up: the first update is at the peak.")
+        return wrong("There is no warm-up: the first update is at the peak.")
     clock = Cosine(N, PEAK, FLOOR)(t)
     if same(found[W:], clock[W:]):
-        return no("The cosine's clock runs during the warm-up: its peak is never used.")
+        return wrong("The cosine's clock runs during the warm-up: its peak is never used.")
     right = made(Cosine(main, PEAK, FLOOR))
     if same(found[W:], right[W:]):
-        return no(
+        return wrong(
             "The cosine is right, and the warm-up is not: it should be a straight line to the "
             "peak, from 0 or from one step above it."
         )
     if not np.isclose(found.max(), PEAK, rtol=1e-9):
-        return no(f"The largest rate is {found.max():.4g}, and should be {PEAK:g}.")
+        return wrong(f"The largest rate is {found.max():.4g}, and should be {PEAK:g}.")
     late = W + (first_difference(found[W:], right[W:]) or 0)
-    return no(f"At update {late} it is {found[late]:.6g}, and the plan says {right[late]:.6g}.")
+    return wrong(f"At update {late} it is {found[late]:.6g}, and the plan says {right[late]:.6g}.")
 
 
-def same_area(schedule: Any, updates: int = 1000, eta_max: float = 0.1) -> Feedback:
+def same_area(schedule: object, updates: int = 1000, eta_max: float = 0.1) -> Feedback:
     """Is `schedule` a staircase from `eta_max` whose rates add up to the cosine's, to 1 %?
 
     >>> same_area(Step(step_size=333, eta_max=0.1))
     ✗ Not yet. Its rates add up to 36.96, 26 % less than the cosine's: drop later, or by less.
     """
-    if untouched(schedule):
-        return NOT_YET
+    if not_attempted(schedule):
+        return NOT_ATTEMPTED
     if not isinstance(schedule, Step | MultiStep):
-        return no(f"The answer must be a Step(...) or MultiStep(...), not {schedule!r}.")
+        return wrong(f"The answer must be a Step(...) or MultiStep(...), not {schedule!r}.")
     if not np.isclose(schedule.eta_max, eta_max, rtol=1e-9):
-        return no(f"The peak is {schedule.eta_max:g}, and should stay {eta_max:g}.")
+        return wrong(f"The peak is {schedule.eta_max:g}, and should stay {eta_max:g}.")
     t = np.arange(updates)
     rates, total = schedule(t), float(Cosine(updates, eta_max)(t).sum())
     drops = schedule.boundaries_before(updates)
     if not drops or rates[-1] == rates[0]:
-        return no(f"The rate never drops in {updates} updates.")
+        return wrong(f"The rate never drops in {updates} updates.")
     found = float(rates.sum())
     if abs(found / total - 1) <= 0.01:
         levels = f"{len(drops)} drop{'s' if len(drops) > 1 else ''}"
-        return yes(
+        return correct(
             f"With {levels} its rates add up to {found:.2f}, and the cosine's to {total:.2f}."
         )
     if drops[0] <= 1:
-        return no("It drops before update 2: milestones and step_size are in updates, not shares.")
+        return wrong(
+            "It drops before update 2: milestones and step_size are in updates, not shares."
+        )
     by = abs(100 * (found / total - 1))
     side, advice = (
         ("less", "drop later, or by less")
         if found < total
         else ("more", "drop earlier, or by more")
     )
-    return no(f"Its rates add up to {found:.2f}, {by:.0f} % {side} than the cosine's: {advice}.")
+    return wrong(f"Its rates add up to {found:.2f}, {by:.0f} % {side} than the cosine's: {advice}.")

@@ -1,10 +1,19 @@
 """The exercises of notebook 03, Why decay works."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from coslr.course.checks.answers import Feedback, check_number, choice, no, same, values, yes
+from coslr.course.checks.answers import (
+    Feedback,
+    check_choice,
+    check_number,
+    correct,
+    same,
+    values,
+    wrong,
+)
 
 
 def one_update(answer: Callable[[float, float, float, float], float]) -> Feedback:
@@ -27,7 +36,7 @@ def one_update(answer: Callable[[float, float, float, float], float]) -> Feedbac
     xx, eta, h, c = np.array(cases).T
     forgets, noise = (1 - eta * h) ** 2 * xx, eta**2 * c
     if same(found, forgets + noise):
-        return yes("Each update forgets a share of what was there, and adds noise.")
+        return correct("Each update forgets a share of what was there, and adds noise.")
     impostors = {
         "The noise is missing: it adds η² c.": forgets,
         "The noise is subtracted: independent noise always adds to the mean square.": forgets
@@ -43,9 +52,9 @@ def one_update(answer: Callable[[float, float, float, float], float]) -> Feedbac
         "Only the noise is left: what was there is not forgotten at once.": noise,
         "That is the loss: E[x²] was asked, without h/2.": h / 2 * (forgets + noise),
     }
-    for hint, wrong in impostors.items():
-        if same(found, wrong):
-            return no(hint)
+    for hint, mistake in impostors.items():
+        if same(found, mistake):
+            return wrong(hint)
     return _differs(found, forgets + noise, cases, ("xx", "eta", "h", "c"))
 
 
@@ -62,7 +71,7 @@ def floor(answer: Callable[[float, float, float], float]) -> Feedback:
     eta, h, c = np.array(cases).T
     right = eta * c / (2 * (2 - eta * h))
     if same(found, right):
-        return yes("It grows with the rate and with the noise, and a bit faster than the rate.")
+        return correct("It grows with the rate and with the noise, and a bit faster than the rate.")
     impostors = {
         "That is the limit for small rates: keep the ηh in 2 - ηh.": eta * c / 4,
         "That is E[x²]: the loss is h/2 times as much.": eta * c / (h * (2 - eta * h)),
@@ -77,9 +86,9 @@ def floor(answer: Callable[[float, float, float], float]) -> Feedback:
         "That is what one update adds; the floor is where it balances what is forgotten.": eta**2
         * c,
     }
-    for hint, wrong in impostors.items():
-        if same(found, wrong):
-            return no(hint)
+    for hint, mistake in impostors.items():
+        if same(found, mistake):
+            return wrong(hint)
     return _differs(found, right, cases, ("eta", "h", "c"))
 
 
@@ -109,7 +118,7 @@ def landscape(answer: str) -> Feedback:
     >>> landscape("a")
     ✗ Not yet. The straight line passes too, and the cosine run backwards does as well.
     """
-    return choice(
+    return check_choice(
         answer,
         "b",
         {
@@ -120,7 +129,12 @@ def landscape(answer: str) -> Feedback:
     )
 
 
-def _differs(found: np.ndarray, right: np.ndarray, cases: list, names: tuple) -> Feedback:
+def _differs(
+    found: NDArray[np.float64],
+    right: NDArray[np.float64],
+    cases: Sequence[tuple[float, ...]],
+    names: tuple[str, ...],
+) -> Feedback:
     at = int(np.argmax(~np.isclose(found, right, rtol=1e-9, atol=1e-12)))
     named = ", ".join(f"{name}={value:g}" for name, value in zip(names, cases[at], strict=True))
-    return no(f"For {named} it gives {found[at]:.6g}, and it should be {right[at]:.6g}.")
+    return wrong(f"For {named} it gives {found[at]:.6g}, and it should be {right[at]:.6g}.")

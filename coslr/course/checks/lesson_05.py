@@ -5,15 +5,15 @@ from collections.abc import Callable
 import numpy as np
 
 from coslr.course.checks.answers import (
-    NOT_YET,
+    NOT_ATTEMPTED,
     Feedback,
-    fails,
+    correct,
+    failed_with,
     first_difference,
     floats,
-    no,
+    not_attempted,
     same,
-    untouched,
-    yes,
+    wrong,
 )
 from coslr.schedules import CosineWarmRestarts, Schedule
 
@@ -27,18 +27,18 @@ def whole_cycles(answer: Schedule) -> Feedback:
     >>> whole_cycles(CosineWarmRestarts(T_0=4, eta_max=0.1, T_mult=2))
     ✗ Not yet. T_0=4 is in epochs, but the schedule is asked at every update: an epoch has 78.
     """
-    if untouched(answer):
-        return NOT_YET
+    if not_attempted(answer):
+        return NOT_ATTEMPTED
     if not isinstance(answer, CosineWarmRestarts):
-        return no(f"The answer must be a CosineWarmRestarts(...), not {answer!r}.")
+        return wrong(f"The answer must be a CosineWarmRestarts(...), not {answer!r}.")
     updates = RUN_EPOCHS * PER_EPOCH
-    units = 2**CYCLES - 1  # 1 + 2 + 4 + 8: what the run is worth in first cycles
+    units = 2**CYCLES - 1  # 1 + 2 + 4 + 8: the length of the run in first cycles
     t = np.arange(updates)
     right = CosineWarmRestarts(updates / units, PEAK, T_mult=2)(t)
     if same(answer(t), right):
-        return yes(f"The cycles begin at {[0, *answer.boundaries_before(updates)]}.")
+        return correct(f"The cycles begin at {[0, *answer.boundaries_before(updates)]}.")
     if answer.T_mult != 2:
-        return no(f"T_mult={answer.T_mult:g}: each cycle should be twice as long as the last.")
+        return wrong(f"T_mult={answer.T_mult:g}: each cycle should be twice as long as the last.")
     hints = {
         updates / CYCLES: "That is a quarter of the run: the cycles would have to be equal.",
         updates / 2**CYCLES: "2⁴ = 16 is one too many: 1 + 2 + 4 + 8 first cycles fit in the run.",
@@ -52,20 +52,20 @@ def whole_cycles(answer: Schedule) -> Feedback:
     }
     first = answer.T_0
     if np.isclose(first, RUN_EPOCHS / units):
-        return no(
+        return wrong(
             f"T_0={first:g} is in epochs, but the schedule is asked at every update: an epoch has "
             f"{PER_EPOCH}."
         )
-    for wrong, hint in hints.items():
-        if np.isclose(first, wrong, rtol=1e-3):
-            return no(f"T_0={first:g}: {hint[0].lower()}{hint[1:]}")
+    for mistake, hint in hints.items():
+        if np.isclose(first, mistake, rtol=1e-3):
+            return wrong(f"T_0={first:g}: {hint[0].lower()}{hint[1:]}")
     if np.isclose(first, updates / units):
         for name, value in (("eta_max", PEAK), ("eta_min", 0.0), ("decay", 1.0)):
             if getattr(answer, name) != value:
-                return no(f"{name} is {getattr(answer, name):g}, and should be {value:g}.")
-        return no(f"It has cycles={answer.cycles}, and should have {CYCLES}.")
+                return wrong(f"{name} is {getattr(answer, name):g}, and should be {value:g}.")
+        return wrong(f"It has cycles={answer.cycles}, and should have {CYCLES}.")
     end = first * units
-    return no(f"Four cycles from T_0={first:g} end at update {end:g}, and the run at {updates}.")
+    return wrong(f"Four cycles from T_0={first:g} end at update {end:g}, and the run at {updates}.")
 
 
 def restarts(answer: Callable[[int, int, int], list[int]]) -> Feedback:
@@ -76,21 +76,21 @@ def restarts(answer: Callable[[int, int, int], list[int]]) -> Feedback:
     >>> restarts(lambda T_0, T_mult, cycles: [T_0 * T_mult**i for i in range(1, cycles)])
     ✗ Not yet. For T_0=10, T_mult=2, cycles=4: those are lengths of cycles; add them up.
     """
-    if untouched(answer):
-        return NOT_YET
+    if not_attempted(answer):
+        return NOT_ATTEMPTED
     if not callable(answer):
-        return no(f"The answer must be a function, not {answer!r}.")
+        return wrong(f"The answer must be a function, not {answer!r}.")
     for T_0, T_mult, cycles in ((10, 2, 4), (7, 1, 3), (5, 3, 3), (1, 3, 6), (20, 2, 1)):
         try:
-            found = answer(T_0, T_mult, cycles)
-            if untouched(found):
-                return NOT_YET
-            found = floats(list(found) if isinstance(found, map | zip | range) else found)
+            returned: object = answer(T_0, T_mult, cycles)
+            if not_attempted(returned):
+                return NOT_ATTEMPTED
+            found = floats(list(returned) if isinstance(returned, map | zip | range) else returned)
         except Exception as error:
-            return fails(error)
+            return failed_with(error)
         case = f"For T_0={T_0}, T_mult={T_mult}, cycles={cycles}"
         if found.ndim != 1:
-            return no("It must return a list of updates.")
+            return wrong("It must return a list of updates.")
         lengths = T_0 * T_mult ** np.arange(cycles)
         right = np.cumsum(lengths)[:-1]
         end = int(lengths.sum())
@@ -98,7 +98,7 @@ def restarts(answer: Callable[[int, int, int], list[int]]) -> Feedback:
             continue
         added = "those are lengths of cycles; add them up."
         ends = np.cumsum(lengths)
-        wrong = [
+        impostors = [
             (lengths, added),
             (lengths[:-1], added),
             (lengths[1:], added),
@@ -112,14 +112,16 @@ def restarts(answer: Callable[[int, int, int], list[int]]) -> Feedback:
                 "all cycles have the length T_0 there; each should be T_mult times the last.",
             ),
         ]
-        for values, hint in wrong:
-            if found.shape == values.shape and same(found, values):
-                return no(f"{case}: {hint}")
+        for mistake, hint in impostors:
+            if found.shape == mistake.shape and same(found, mistake):
+                return wrong(f"{case}: {hint}")
         if found.shape != right.shape:
-            return no(f"{case} it gives {found.size} updates, and there are {right.size} restarts.")
-        i = first_difference(found, right)
-        return no(f"{case} it gives {found[i]:g} for restart {i + 1}, which is at {right[i]}.")
-    return yes()
+            return wrong(
+                f"{case} it gives {found.size} updates, and there are {right.size} restarts."
+            )
+        i = first_difference(found, right) or 0
+        return wrong(f"{case} it gives {found[i]:g} for restart {i + 1}, which is at {right[i]}.")
+    return correct()
 
 
 def ensemble(answer: Callable[[np.ndarray], np.ndarray]) -> Feedback:
@@ -131,23 +133,23 @@ def ensemble(answer: Callable[[np.ndarray], np.ndarray]) -> Feedback:
     >>> ensemble(lambda logs: np.exp(logs.mean(axis=0)))
     ✗ Not yet. That is the mean of the logarithms: take the exponential first, then the mean.
     """
-    if untouched(answer):
-        return NOT_YET
+    if not_attempted(answer):
+        return NOT_ATTEMPTED
     if not callable(answer):
-        return no(f"The answer must be a function, not {answer!r}.")
+        return wrong(f"The answer must be a function, not {answer!r}.")
     logs = np.random.default_rng(0).normal(0, 2, size=(3, 5, 4))
     logs -= np.log(np.exp(logs).sum(axis=2, keepdims=True))
     try:
         found = answer(logs.copy())
-        if untouched(found):
-            return NOT_YET
+        if not_attempted(found):
+            return NOT_ATTEMPTED
         found = floats(found)
     except Exception as error:
-        return fails(error)
+        return failed_with(error)
     each = np.exp(logs)
     right = each.mean(axis=0)
     if found.shape == right.shape and same(found, right):
-        return yes("Each row adds up to 1.")
+        return correct("Each row adds up to 1.")
     geometric = np.exp(logs.mean(axis=0))
     votes = np.eye(4)[each.argmax(axis=2)].mean(axis=0)
     logarithms = "That is the mean of the logarithms: take the exponential first, then the mean."
@@ -172,14 +174,14 @@ def ensemble(answer: Callable[[np.ndarray], np.ndarray]) -> Feedback:
         (np.median(each, axis=0), "That is the median, whose rows do not add up to 1."),
         (each, "Those are the probabilities of each network; their mean is missing."),
     ]
-    for wrong, hint in impostors:
-        if found.shape == wrong.shape and same(found, wrong):
-            return no(hint)
+    for mistake, hint in impostors:
+        if found.shape == mistake.shape and same(found, mistake):
+            return wrong(hint)
     if found.shape != right.shape:
-        return no(
+        return wrong(
             f"From {logs.shape} it makes the shape {found.shape}, and should make {right.shape}."
         )
-    return no(
+    return wrong(
         f"For the first image it gives {found[0].round(3).tolist()}, and the mean of the "
         f"probabilities is {right[0].round(3).tolist()}."
     )

@@ -4,18 +4,19 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from coslr.course.checks.answers import (
-    NOT_YET,
+    NOT_ATTEMPTED,
     Feedback,
-    fails,
+    correct,
+    failed_with,
     first_difference,
     floats,
-    no,
+    not_attempted,
     same,
-    untouched,
     values,
-    yes,
+    wrong,
 )
 
 
@@ -54,23 +55,27 @@ def stops_at(answer: Callable[[float], float]) -> Feedback:
         "The angle must have the factor π.": (1 + np.cos(1 / k)) / 2,
     }
     if np.allclose(found, right, rtol=0, atol=1e-9):
-        return yes("A plan twice too long stops at half its peak, one of five times at 0.905.")
-    for hint, wrong in impostors.items():
-        if np.allclose(found, wrong, rtol=0, atol=1e-9):
-            return no(hint)
+        return correct("A plan twice too long stops at half its peak, one of five times at 0.905.")
+    for hint, mistake in impostors.items():
+        if np.allclose(found, mistake, rtol=0, atol=1e-9):
+            return wrong(hint)
     worst = int(np.argmax(~np.isclose(found, right, rtol=0, atol=1e-9)))
-    return no(
+    return wrong(
         f"For k={k[worst]:g} it gives {found[worst]:.4g}, and the cosine stops at "
         f"{right[worst]:.4f} of its peak."
     )
 
 
-def _sweeps() -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray, float | None]]:
-    """Made-up sweeps: peaks, validation and test accuracy (one row a seed), and what to choose."""
+# Peaks; validation and test accuracy, one row a seed; and the peak to choose, if there is one.
+Sweep = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float | None]
+
+
+def _sweeps() -> dict[str, Sweep]:
+    """Made-up sweeps, each a case that a careless choice gets wrong."""
     peaks = np.array([0.01, 0.02, 0.04, 0.08, 0.16])
 
-    def rows(means: list[float]) -> np.ndarray:
-        return np.array(means) + np.array([[-0.01], [0.0], [0.01]])
+    def rows(means: list[float]) -> NDArray[np.float64]:
+        return np.array([np.array(means) + shift for shift in (-0.01, 0.0, 0.01)])
 
     inside, falling = [0.80, 0.83, 0.85, 0.84, 0.70], [0.88, 0.86, 0.84, 0.81, 0.70]
     lucky = rows([0.80, 0.83, 0.85, 0.82, 0.70])
@@ -94,54 +99,57 @@ def choose(answer: Callable[[Any, Any, Any], float | None]) -> Feedback:
     ✗ Not yet. The best of that sweep is at the edge of its grid, at 0.01: that is no result, so \
 return None.
     """
-    if untouched(answer):
-        return NOT_YET
+    if not_attempted(answer):
+        return NOT_ATTEMPTED
     if not callable(answer):
-        return no(f"The answer must be a function, not {answer!r}.")
+        return wrong(f"The answer must be a function, not {answer!r}.")
     sweeps = _sweeps()
     found: dict[str, float | None] = {}
     try:
         for case, (peaks, validation, test, _) in sweeps.items():
-            chosen = answer(peaks.copy(), validation.copy(), test.copy())
-            if chosen is not None and chosen is not ...:
-                chosen = floats(chosen)
-                if chosen.shape != ():
-                    return no("It must return one peak, or None.")
-                chosen = float(chosen)
-            found[case] = chosen
+            returned: object = answer(peaks.copy(), validation.copy(), test.copy())
+            if not_attempted(returned):  # None may also be meant: there is no best peak
+                found[case] = None
+                continue
+            chosen = floats(returned)
+            if chosen.shape != ():
+                return wrong("It must return one peak, or None.")
+            found[case] = float(chosen)
     except Exception as error:
-        return fails(error)
-    if all(untouched(one) for one in found.values()):
-        return NOT_YET
+        return failed_with(error)
+    if all(peak is None for peak in found.values()):
+        return NOT_ATTEMPTED
     return _judge(sweeps, found)
 
 
-def _judge(sweeps: dict, found: dict[str, float | None]) -> Feedback:
+def _judge(sweeps: dict[str, Sweep], found: dict[str, float | None]) -> Feedback:
     validation = sweeps["plain"][1]
     if found["plain"] is None:
-        return no("It returns None for a sweep whose best peak, 0.04, is well inside its grid.")
+        return wrong("It returns None for a sweep whose best peak, 0.04, is well inside its grid.")
     if found["plain"] in (2.0, 3.0):
-        return no("That is the place of the best peak in the list: return the peak itself.")
+        return wrong("That is the place of the best peak in the list: return the peak itself.")
     if np.isclose(found["plain"], validation.mean(axis=0).max()):
-        return no("That is the best accuracy: return the peak that reached it.")
+        return wrong("That is the best accuracy: return the peak that reached it.")
     if found["plain"] == 0.16:
-        return no("It returns the worst peak: accuracies should be high.")
+        return wrong("It returns the worst peak: accuracies should be high.")
     if found["test"] == 0.02:
-        return no("It chooses by the test images. They are for the report; choose by validation.")
+        return wrong(
+            "It chooses by the test images. They are for the report; choose by validation."
+        )
     if found["lucky"] == 0.08:
-        return no(
+        return wrong(
             "It falls for one lucky run: compare the means over the seeds, not the best single run."
         )
     for case, edge in (("low", 0.01), ("high", 0.16)):
         if found[case] == edge:
-            return no(
+            return wrong(
                 f"The best of that sweep is at the edge of its grid, at {edge}: that is no "
                 "result, so return None."
             )
     for case, (_, _, _, right) in sweeps.items():
         if found[case] != right:
-            return no(f"For one sweep it returns {found[case]}, and {right} would be right.")
-    return yes("By validation, by the mean of the seeds, and nothing from the edge.")
+            return wrong(f"For one sweep it returns {found[case]}, and {right} would be right.")
+    return correct("By validation, by the mean of the seeds, and nothing from the edge.")
 
 
 def rising(answer: Callable[[int, int, float, float], float]) -> Feedback:
@@ -162,7 +170,7 @@ def rising(answer: Callable[[int, int, float, float], float]) -> Feedback:
 
     right = power(t / (n - 1))
     if same(found, right):
-        return yes(f"From {low:g} by a factor of {right[1] / right[0]:.3g} at each update.")
+        return correct(f"From {low:g} by a factor of {right[1] / right[0]:.3g} at each update.")
     linear = "It rises by the same amount at each update; by the same factor was asked."
     impostors = {
         linear: [low + (high - low) * s for s in (t / (n - 1), t / n, (t + 1) / n)],
@@ -177,11 +185,11 @@ def rising(answer: Callable[[int, int, float, float], float]) -> Feedback:
         "It begins at 1: the factor low in front is missing.": [(high / low) ** (t / (n - 1))],
         "It is the logarithm of the rate: take the exponential.": [np.log(right), np.log10(right)],
     }
-    for hint, wrongs in impostors.items():
-        if any(same(found, wrong) for wrong in wrongs):
-            return no(hint)
+    for hint, mistakes in impostors.items():
+        if any(same(found, mistake) for mistake in mistakes):
+            return wrong(hint)
     worst = first_difference(found, right)
-    return no(
+    return wrong(
         f"For t={worst}, n={n}, low={low:g}, high={high:g} it gives {found[worst]:.6g}, and "
         f"{right[worst]:.6g} would be right."
     )

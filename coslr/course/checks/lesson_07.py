@@ -5,26 +5,30 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
+from coslr._optional import extra
 from coslr.course.checks.answers import (
-    NOT_YET,
+    NOT_ATTEMPTED,
     Feedback,
-    fails,
+    correct,
+    failed_with,
     first_difference,
-    no,
+    not_attempted,
     same,
-    untouched,
     values,
-    yes,
+    wrong,
 )
 from coslr.pytorch import audit
 from coslr.schedules import Constant, Cosine, Linear, warmup
 
+with extra("train"):
+    import torch
+
 LOW, HIGH = 0.85, 0.95  # the momentum of exercise 3, from the first update to the end
 
 
-def warmed_cosine(answer: Callable[[int, int, int, float], Callable]) -> Feedback:
+def warmed_cosine(answer: Callable[[int, int, int, float], Callable[[float], float]]) -> Feedback:
     """Does ``answer(epochs, per_epoch, warm_epochs, eta_max)`` make a schedule in updates: so many
     epochs of warm-up by coslr's default, then a cosine to 0, which is there at the run's end?
 
@@ -33,27 +37,27 @@ def warmed_cosine(answer: Callable[[int, int, int, float], Callable]) -> Feedbac
     ✗ Not yet. The whole is 120 updates long, and the run 100: the cosine has what the warm-up \
 leaves.
     """
-    if untouched(answer):
-        return NOT_YET
+    if not_attempted(answer):
+        return NOT_ATTEMPTED
     epochs, per_epoch, warm_epochs, peak = 5, 20, 1, 0.2
     N, W = epochs * per_epoch, warm_epochs * per_epoch
     t = np.arange(N)
     if not callable(answer):
-        return no(f"The answer must be a function, not {answer!r}.")
+        return wrong(f"The answer must be a function, not {answer!r}.")
     try:
         schedule = answer(epochs, per_epoch, warm_epochs, peak)
     except Exception as error:
-        return fails(error)
-    if untouched(schedule):
-        return NOT_YET
+        return failed_with(error)
+    if not_attempted(schedule):
+        return NOT_ATTEMPTED
     if not callable(schedule):
-        return no(f"It must return a schedule, which is called with t, not {schedule!r}.")
+        return wrong(f"It must return a schedule, which is called with t, not {schedule!r}.")
     found = values(schedule, [(k,) for k in t.tolist()])
     if isinstance(found, Feedback):
         return found
     right = warmup(Cosine(N - W, peak), W)(t)
     if same(found, right):
-        return yes(f"The peak at update {W}, and 0 as update {N} would begin, the run's end.")
+        return correct(f"The peak at update {W}, and 0 as update {N} would begin, the run's end.")
     ramp = np.clip((t + 1) / (W + 1), 0, 1)
     impostors = {
         f"The whole is {N + W} updates long, and the run {N}: the cosine has what the warm-up "
@@ -85,11 +89,11 @@ leaves.
         )(t),
         "The rise is right, but the fall is a straight line.": warmup(Linear(N - W, peak), W)(t),
     }
-    for hint, wrong in impostors.items():
-        if same(found, wrong):
-            return no(hint)
+    for hint, mistake in impostors.items():
+        if same(found, mistake):
+            return wrong(hint)
     worst = first_difference(found, right)
-    return no(f"Update {worst} is at {found[worst]:.6g}, and should be at {right[worst]:.6g}.")
+    return wrong(f"Update {worst} is at {found[worst]:.6g}, and should be at {right[worst]:.6g}.")
 
 
 def same_effect(answer: Callable[[float, float, float], float]) -> Feedback:
@@ -107,7 +111,9 @@ be lower.
     rate, old, new = cases.T
     right = rate * (1 - new) / (1 - old)
     if same(found, right):
-        return yes("From 0.9 to 0.95 the rate is halved; without momentum it is ten times as high.")
+        return correct(
+            "From 0.9 to 0.95 the rate is halved; without momentum it is ten times as high."
+        )
     impostors = {
         "Upside down: at a higher momentum each gradient counts for longer, so the rate must be "
         "lower.": rate * (1 - old) / (1 - new),
@@ -122,11 +128,11 @@ be lower.
         * (1 + new)
         / (1 + old),
     }
-    for hint, wrong in impostors.items():
-        if same(found, wrong):
-            return no(hint)
+    for hint, mistake in impostors.items():
+        if same(found, mistake):
+            return wrong(hint)
     k = first_difference(found, right)
-    return no(
+    return wrong(
         f"For rate={rate[k]:g}, old={old[k]:g}, new={new[k]:g} it gives {found[k]:.4g}, whose "
         f"effective rate is {found[k] / (1 - new[k]):.4g} instead of {rate[k] / (1 - old[k]):.4g}."
     )
@@ -144,8 +150,8 @@ def two_groups(answer: Callable[[Any, int], Any]) -> Feedback:
     ...     ScheduleLR(optimizer, warmup(Cosine(updates - 20, 0.1), 20)))
     ✗ Not yet. The head is warmed up too: give ScheduleLR a list, one schedule per group.
     """
-    if untouched(answer):
-        return NOT_YET
+    if not_attempted(answer):
+        return NOT_ATTEMPTED
     N, W, peak = 120, 20, 0.1
     weights = [torch.zeros(1, requires_grad=True) for _ in range(2)]
     optimizer = torch.optim.SGD([{"params": [w]} for w in weights], lr=peak, momentum=0.9)
@@ -155,47 +161,57 @@ def two_groups(answer: Callable[[Any, int], Any]) -> Feedback:
     )
     try:
         scheduler = answer(optimizer, N)
-        if untouched(scheduler):
-            return NOT_YET
+        if not_attempted(scheduler):
+            return NOT_ATTEMPTED
         with audit(optimizer) as trace, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a scheduler of another optimizer warns; we say more
+            warnings.simplefilter("ignore")  # PyTorch warns of a scheduler for another optimizer
             for _ in range(N):
                 optimizer.step()
                 scheduler.step()
     except Exception as error:
-        return fails(error)
+        return failed_with(error)
     finally:
         hook.remove()
     if len(momenta) != N:
-        return no("It trains by itself: only build the scheduler, and return it.")
+        return wrong("It trains by itself: only build the scheduler, and return it.")
     t = np.arange(N)
     cold, warm = Cosine(N, peak)(t), warmup(Cosine(N - W, peak), W)(t)
     return (
-        _wrong_rates(*np.array(trace.groups), cold, warm, N, W, peak)
+        _wrong_rates(np.array(trace.groups), cold, warm, W, peak)
         or _wrong_momentum(np.array(momenta).T, t, N)
-        or yes("Two rates and a momentum, each as it was meant at all updates.")
+        or correct("Two rates and a momentum, each as it was meant at all updates.")
     )
 
 
-def _wrong_rates(body, head, cold, warm, N, W, peak) -> Feedback | None:
+def _wrong_rates(
+    found: NDArray[np.float64],
+    cold: NDArray[np.float64],
+    warm: NDArray[np.float64],
+    W: int,
+    peak: float,
+) -> Feedback | None:
+    body, head = found
+    N = len(cold)
     t = np.arange(N)
     if same(body, warm) and same(head, cold):
         return None
     if same(body, warm) and same(head, warm):
-        return no("The head is warmed up too: give ScheduleLR a list, one schedule per group.")
+        return wrong("The head is warmed up too: give ScheduleLR a list, one schedule per group.")
     if same(body, cold) and same(head, cold):
-        return no("The body has no warm-up.")
+        return wrong("The body has no warm-up.")
     if same(body, cold) and same(head, warm):
-        return no("The two are swapped: group 0 is the body.")
+        return wrong("The two are swapped: group 0 is the body.")
     if same(head, Cosine(N - W, peak)(t)):
-        return no(f"The head's cosine ends {W} updates early: it has no warm-up, so T_max is {N}.")
+        return wrong(
+            f"The head's cosine ends {W} updates early: it has no warm-up, so T_max is {N}."
+        )
     if same(body, warmup(Cosine(N, peak), W)(t)):
-        return no(f"The body's cosine would end {W} updates after the run: the warm-up counts.")
+        return wrong(f"The body's cosine would end {W} updates after the run: the warm-up counts.")
     if same(body, np.full(N, peak)) and same(head, np.full(N, peak)):
-        return no("The rates never move: does the scheduler belong to this optimizer?")
+        return wrong("The rates never move: does the scheduler belong to this optimizer?")
     for name, found, right in (("body", body, warm), ("head", head, cold)):
         if (k := first_difference(found, right)) is not None:
-            return no(f"Update {k} of the {name} is at {found[k]:.6g}, not at {right[k]:.6g}.")
+            return wrong(f"Update {k} of the {name} is at {found[k]:.6g}, not at {right[k]:.6g}.")
     return None
 
 
@@ -219,10 +235,12 @@ def _wrong_momentum(found: np.ndarray, t: np.ndarray, N: int) -> Feedback | None
             LOW + (HIGH - LOW) * t / 100, LOW, HIGH
         ),
     }
-    for hint, wrong in both.items():
-        if all(same(one, wrong) for one in found):
-            return no(hint)
+    for hint, mistake in both.items():
+        if all(same(one, mistake) for one in found):
+            return wrong(hint)
     for i, one in enumerate(found):
         if (k := first_difference(one, right)) is not None:
-            return no(f"Update {k}: the momentum of group {i} is {one[k]:.6g}, not {right[k]:.6g}.")
+            return wrong(
+                f"Update {k}: the momentum of group {i} is {one[k]:.6g}, not {right[k]:.6g}."
+            )
     return None

@@ -6,25 +6,28 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
-from torch.optim.lr_scheduler import CosineAnnealingLR
 
+from coslr._optional import extra
 from coslr.course.checks.answers import (
     ETA_MAX,
     ETA_MIN,
-    NOT_YET,
+    NOT_ATTEMPTED,
     Feedback,
-    choice,
-    fails,
-    no,
+    check_choice,
+    correct,
+    failed_with,
+    not_attempted,
     same,
-    untouched,
     values,
-    yes,
+    wrong,
 )
 from coslr.course.museum import EXHIBITS, toy
 from coslr.pytorch import AuditError, audit
 from coslr.schedules import Cosine, Schedule, cosine, warmup
+
+with extra("train"):
+    import torch
+    from torch.optim.lr_scheduler import CosineAnnealingLR
 
 
 def diagnose(number: int, answer: str) -> Feedback:
@@ -41,10 +44,10 @@ def diagnose(number: int, answer: str) -> Feedback:
         for other in EXHIBITS.values()
         if other is not exhibit
     }
-    verdict = choice(answer, exhibit.letter, why)
-    if verdict.right:
-        return yes(f"{exhibit.bug[0].upper()}{exhibit.bug[1:]}.")
-    return verdict
+    feedback = check_choice(answer, exhibit.letter, why)
+    if feedback.is_right:
+        return correct(f"{exhibit.bug[0].upper()}{exhibit.bug[1:]}.")
+    return feedback
 
 
 def _sentence(rates: np.ndarray, schedule: Schedule, first_update: int = 0) -> str:
@@ -65,49 +68,49 @@ def _as_found(said: str) -> Feedback:
 
 
 def repaired_loop(
-    answer: Callable[[torch.optim.Optimizer, int, int], None], epochs: int = 5, batches: int = 8
+    answer: Callable[[torch.optim.Optimizer, int, int], object], epochs: int = 5, batches: int = 8
 ) -> Feedback:
     """Does ``answer(optimizer, epochs, batches)`` train under one cosine over the whole run?
 
     From 0.1 to 0 in epochs * batches updates, moving at each of them.
     """
-    if untouched(answer):
-        return NOT_YET
+    if not_attempted(answer):
+        return NOT_ATTEMPTED
     optimizer = toy(lr=ETA_MAX)
     try:
         with audit(optimizer) as trace, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PyTorch's, of the wrong order
-            returned = answer(optimizer, epochs, batches)
+            warnings.simplefilter("ignore")  # PyTorch warns of the wrong order
+            returned: object = answer(optimizer, epochs, batches)
     except Exception as error:
-        return fails(error)
+        return failed_with(error)
     total = epochs * batches
     used, t = np.array(trace.rates), np.arange(total)
-    if not len(used) and untouched(returned):
-        return NOT_YET
+    if not len(used) and not_attempted(returned):
+        return NOT_ATTEMPTED
     if len(used) != total:
-        return no(f"It makes {len(used)} updates; {epochs} x {batches} = {total} were asked.")
+        return wrong(f"It makes {len(used)} updates; {epochs} x {batches} = {total} were asked.")
     said = _sentence(used, Cosine(total, ETA_MAX))
     if not said:
-        return yes("The audit is silent.")
+        return correct("The audit is silent.")
 
     def wave(t: np.ndarray, T_max: int) -> np.ndarray:
-        return ETA_MAX * (1 + np.cos(np.pi * t / T_max)) / 2  # PyTorch's, which climbs again
+        return ETA_MAX * (1 + np.cos(np.pi * t / T_max)) / 2  # PyTorch's cosine climbs again
 
     if same(used, wave(t + 1, epochs)):
         return _as_found(said)
     if same(used, wave(t, epochs)):
-        return no(f"{said} The order is right now, but T_max={epochs} counts epochs.")
+        return wrong(f"{said} The order is right now, but T_max={epochs} counts epochs.")
     if same(used, wave(t, batches)):
-        return no(f"{said} T_max={batches} is a single epoch; the cosine takes all of them.")
+        return wrong(f"{said} T_max={batches} is a single epoch; the cosine takes all of them.")
     if same(used, wave(t + 1, total)):
-        return no(f"{said} The length is right now, but each rate comes one update early.")
+        return wrong(f"{said} The length is right now, but each rate comes one update early.")
     if same(used[1:], wave(t, total)[:-1]):
-        return no(f"{said} The length is right now, but each rate comes one update late.")
+        return wrong(f"{said} The length is right now, but each rate comes one update late.")
     if same(used, wave(t // batches, epochs)):
-        return no(f"{said} The rate moves once an epoch: it should move at every update.")
+        return wrong(f"{said} The rate moves once an epoch: it should move at every update.")
     if same(used, np.full(total, used[0])):
-        return no(f"{said} The rate never moves.")
-    return no(said)
+        return wrong(f"{said} The rate never moves.")
+    return wrong(said)
 
 
 def repaired_warmup(
@@ -123,27 +126,27 @@ def repaired_warmup(
         return found
     said = _sentence(found, warmup(Cosine(updates - rise, ETA_MAX), rise))
     if not said:
-        return yes("The audit is silent.")
+        return correct("The audit is silent.")
     zero = found[0] == 0
     after = found[rise:]
     running = same(after, cosine(t[rise:], updates, ETA_MAX))
     if zero and running and same(found[:rise], ETA_MAX * t[:rise] / rise):
         return _as_found(said)
     if zero:
-        return no(f"{said} The first update still has the rate 0.")
+        return wrong(f"{said} The first update still has the rate 0.")
     if running:
-        return no(f"{said} The cosine's clock still runs during the warm-up.")
+        return wrong(f"{said} The cosine's clock still runs during the warm-up.")
     if same(after, cosine(t[rise:] - rise, updates, ETA_MAX)):
-        return no(
+        return wrong(
             f"{said} The cosine's clock starts after the warm-up now, but it still takes all "
             f"{updates} updates, and only {updates - rise} are left."
         )
     if same(found[:rise], ETA_MAX * (t[:rise] + 1) / rise):
-        return no(
+        return wrong(
             f"{said} The warm-up is at the peak one update too early: {rise} equal steps lie "
             f"between its first rate and t = {rise}, and one before."
         )
-    return no(said)
+    return wrong(said)
 
 
 def repaired_resume(
@@ -154,8 +157,8 @@ def repaired_resume(
     `optimizer` is new, `saved` holds the state of the old one and of its scheduler, and what is
     returned is the scheduler for the rest of the run.
     """
-    if untouched(answer):
-        return NOT_YET
+    if not_attempted(answer):
+        return NOT_ATTEMPTED
     optimizer = _with_momentum()
     scheduler = CosineAnnealingLR(optimizer, T_max=total, eta_min=ETA_MIN)
     for _ in range(done):
@@ -167,23 +170,23 @@ def repaired_resume(
     optimizer = _with_momentum()
     try:
         scheduler = answer(optimizer, copy.deepcopy(saved))
-        if untouched(scheduler):
-            return NOT_YET
+        if not_attempted(scheduler):
+            return NOT_ATTEMPTED
         restored = _velocity(optimizer)
         with audit(optimizer) as trace:
             for _ in range(total - done):
                 optimizer.step()
                 scheduler.step()
     except Exception as error:
-        return fails(error)
+        return failed_with(error)
     used, t = np.array(trace.rates), np.arange(done, total)
     schedule = Cosine(total, ETA_MAX, ETA_MIN)
     right = np.array([schedule(int(i)) for i in t])
     said = _sentence(used, schedule, first_update=done)
     if not said:
         if restored == velocity:
-            return yes("The audit is silent, and the momentum is there too.")
-        return no(
+            return correct("The audit is silent, and the momentum is there too.")
+        return wrong(
             "The audit is silent: the rates are right. But the optimizer's momentum was not "
             "restored, and that no audit of rates can see. Load the optimizer's state as well."
         )
@@ -191,21 +194,21 @@ def repaired_resume(
     if used[0] == ETA_MAX and same(above, np.full(len(t), above[0])):
         return _as_found(said)
     if same(used, cosine(t - done, total, ETA_MAX, ETA_MIN)):
-        return no(f"{said} The run starts from the beginning: nothing of the old one is there.")
+        return wrong(f"{said} The run starts from the beginning: nothing of the old one is there.")
     if same(used[:1], right[:1]):
-        return no(
+        return wrong(
             f"{said} Its first rate is the old optimizer's, and right; the scheduler counts from "
             "another update."
         )
     if same(used[:-1], right[1:]):
-        return no(f"{said} Each rate comes one update early: update {done} is next.")
+        return wrong(f"{said} Each rate comes one update early: update {done} is next.")
     if same(used[1:], right[:-1]):
-        return no(f"{said} Each rate comes one update late: update {done} is next.")
-    return no(said)
+        return wrong(f"{said} Each rate comes one update late: update {done} is next.")
+    return wrong(said)
 
 
 def _with_momentum() -> torch.optim.Optimizer:
-    """A toy whose state is worth restoring."""
+    """A toy optimizer with a momentum, which a resumed run must restore."""
     weight = torch.zeros(1, requires_grad=True)
     weight.grad = torch.ones(1)
     return torch.optim.SGD([weight], lr=ETA_MAX, momentum=0.9)

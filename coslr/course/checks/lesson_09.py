@@ -1,8 +1,10 @@
 """The exercises of notebook 09, Beyond cosine."""
 
-import pandas as pd
+from coslr._optional import extra
+from coslr.course.checks.answers import Feedback, check_choice, check_number
 
-from coslr.course.checks.answers import Feedback, check_number, choice
+with extra("train"):
+    import pandas as pd
 
 
 def floor_gap(answer: float, runs: pd.DataFrame) -> Feedback:
@@ -75,4 +77,4 @@ def one_seed(answer: str) -> Feedback:
         "c": "The figure shows losses at one length alone; nothing is said about others.",
         "d": "An interval needs repeated runs: one seed has no spread to compute it from.",
     }
-    return choice(answer, "a", why)
+    return check_choice(answer, "a", why)

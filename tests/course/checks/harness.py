@@ -1,6 +1,6 @@
-"""Each checker against right answers, usual mistakes, and answers that are no answers at all.
+"""Every checker meets right answers, usual mistakes ("impostors"), and values that answer nothing.
 
-A test file of one lesson names its checkers' right answers and impostors and inherits the tests:
+The test file of a lesson lists its checkers' right answers and impostors, and inherits the tests:
 
     class TestCheckers(Checkers):
         module, right, impostors = lesson_00, RIGHT, IMPOSTORS
@@ -51,11 +51,11 @@ def name_of(value):
 
 
 class Checkers:
-    """The tests; pytest collects them where a class named Test... inherits them."""
+    """The tests. pytest collects them in each class that inherits them and is named Test..."""
 
     module = None
     right = {}  # checker -> right answers
-    impostors = []  # (checker, a usual mistake, a part of the hint that names it and no other)
+    impostors = []  # (checker, a usual mistake, a part of the hint that only it must get)
     functions = []  # the checkers whose answer is a function
 
     def pytest_generate_tests(self, metafunc):
@@ -81,30 +81,30 @@ class Checkers:
         assert public == {name_of(checker) for checker, _, _ in self.impostors}
 
     def test_what_is_not_attempted_is_neither_right_nor_wrong(self, checker, dots):
-        verdict = checker(dots)
-        assert verdict.right is None
-        assert repr(verdict).startswith("… Not attempted yet.")
+        feedback = checker(dots)
+        assert feedback.is_right is None
+        assert repr(feedback).startswith("… Not attempted yet.")
         if checker in self.functions:
-            assert checker(lambda *_: dots) == verdict
+            assert checker(lambda *_: dots) == feedback
 
     def test_a_right_answer_is_right_and_no_hint_appears(self, right_answer):
         checker, answer = right_answer
-        verdict = checker(answer)
-        assert verdict.right is True, verdict
-        assert repr(verdict).startswith("✓ Right.")
+        feedback = checker(answer)
+        assert feedback.is_right is True, feedback
+        assert repr(feedback).startswith("✓ Right.")
         hints = [part for other, _, part in self.impostors if other == checker]
-        assert not [part for part in hints if part in repr(verdict)]
+        assert not [part for part in hints if part in repr(feedback)]
 
     def test_an_impostor_is_refused_with_the_hint_for_its_mistake(self, impostor):
         checker, answer, part = impostor
-        verdict = checker(answer)
-        assert verdict.right is False
-        assert part in verdict.message
-        assert repr(verdict) == f"✗ Not yet. {verdict.message}"
+        feedback = checker(answer)
+        assert feedback.is_right is False
+        assert part in feedback.message
+        assert repr(feedback) == f"✗ Not yet. {feedback.message}"
         others = {p for other, _, p in self.impostors if other == checker} - {part}
-        assert not [other for other in others if other in verdict.message]
+        assert not [other for other in others if other in feedback.message]
 
     def test_no_answer_makes_a_checker_fail_and_none_of_these_is_right(self, checker, no_answer):
-        verdict = checker(NO_ANSWERS[no_answer])
-        assert verdict.right is False
-        assert verdict.message.strip()
+        feedback = checker(NO_ANSWERS[no_answer])
+        assert feedback.is_right is False
+        assert feedback.message.strip()

@@ -24,7 +24,7 @@ RIGHT = {
     own_run: [Cosine(936, 0.05, 0.001), Cosine(936.0, 0.1 / 2, 0.001), Cosine(12 * 78, 0.05, 1e-3)],
 }
 
-# Checker, a usual mistake, and a part of the hint that names this mistake and no other.
+# A checker, a usual mistake, and a part of the hint that only this mistake must get.
 IMPOSTORS = [
     (lesson_00.tenth_of_peak, 0.9, "straight line"),
     (lesson_00.tenth_of_peak, 0.205, "fallen by a tenth"),
@@ -55,9 +55,9 @@ peaks = st.floats(1e-6, 10)
 def test_any_run_s_own_cosine_is_right_and_a_wrong_rate_is_named(epochs, updates, eta_max, part):
     run = dict(epochs=epochs, updates=updates, eta_max=eta_max, eta_min=part * eta_max)
     T_max = epochs * updates
-    assert lesson_00.own_run(Cosine(T_max, eta_max, part * eta_max), **run).right is True
+    assert lesson_00.own_run(Cosine(T_max, eta_max, part * eta_max), **run).is_right is True
     peak = lesson_00.own_run(Cosine(T_max, 2 * eta_max, part * eta_max), **run)
     assert peak.message.startswith("eta_max is")
     floor = lesson_00.own_run(Cosine(T_max, eta_max, 0.95 * eta_max), **run)
     assert floor.message.startswith("eta_min is")
-    assert lesson_00.own_run(Cosine(T_max + 0.5, eta_max, part * eta_max), **run).right is False
+    assert lesson_00.own_run(Cosine(T_max + 0.5, eta_max, part * eta_max), **run).is_right is False

@@ -13,7 +13,7 @@ PI = math.pi
 
 
 def textbook(T=lambda T: T, shift=0, half=0.5, one=1, angle=PI, sign=1, floor=1, low=1):
-    """The textbook formula, with its parts to be broken."""
+    """The textbook formula, in parts that a test can replace."""
 
     def answer(t, T_max, eta_max, eta_min):
         wave = one + sign * math.cos(angle * (t + shift) / T(T_max))
@@ -50,7 +50,7 @@ RIGHT = {
     lesson_01.area: [2.55245, 50 * 0.1001 / 2 + 0.0999 / 2, torch.tensor(2.55245)],
 }
 
-# Checker, a usual mistake, and a part of the hint that names this mistake and no other.
+# A checker, a usual mistake, and a part of the hint that only this mistake must get.
 IMPOSTORS = [
     (lesson_01.formula, bare(lambda s: 1 - s), "straight line"),
     (lesson_01.formula, textbook(floor=0, low=0), "floor is missing"),
@@ -105,6 +105,6 @@ def test_a_formula_wrong_at_a_single_t_is_refused(wrong_by, sign, at):
     def answer(t, *others):
         return cosine(t, *others) + (sign * wrong_by if t == at else 0)
 
-    verdict = lesson_01.formula(answer)
-    assert verdict.right is False
-    assert verdict.message.startswith(f"For t={at},")
+    feedback = lesson_01.formula(answer)
+    assert feedback.is_right is False
+    assert feedback.message.startswith(f"For t={at},")

@@ -42,7 +42,7 @@ RIGHT = {
     ],
 }
 
-# Checker, a usual mistake, and a part of the hint that names this mistake and no other.
+# A checker, a usual mistake, and a part of the hint that only this mistake must get.
 IMPOSTORS = [
     (lesson_02.exponential_mean, lambda r: (1 + r) / 2, "straight line"),
     (lesson_02.exponential_mean, lambda r: r**0.5, "middle of the run"),
@@ -101,7 +101,9 @@ class TestCheckers(Checkers):
 @given(wrong_by=st.floats(1e-6, 1e3), sign=st.sampled_from([-1, 1]), at=st.integers(0, 400))
 def test_a_plan_wrong_at_a_single_update_is_refused(wrong_by, sign, at):
     right = warmup(COSINE, 40)
-    assert lesson_02.plan(lambda t: right(t) + (sign * wrong_by if t == at else 0)).right is False
+    assert (
+        lesson_02.plan(lambda t: right(t) + (sign * wrong_by if t == at else 0)).is_right is False
+    )
 
 
 @given(first=st.integers(1, 998), gap=st.integers(1, 998), gamma=st.floats(0.01, 0.9))
@@ -109,4 +111,4 @@ def test_a_staircase_is_right_if_and_only_if_its_sum_is_the_cosines(first, gap, 
     schedule = MultiStep([first, first + gap], 0.1, gamma=gamma)
     rates = [schedule(t) for t in range(1000)]
     total = 1000 / 2 * 0.1 + 0.05
-    assert lesson_02.same_area(schedule).right == (abs(sum(rates) / total - 1) <= 0.01)
+    assert lesson_02.same_area(schedule).is_right == (abs(sum(rates) / total - 1) <= 0.01)

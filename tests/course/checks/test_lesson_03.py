@@ -11,7 +11,7 @@ from tests.course.checks.harness import Checkers
 
 
 def update(factor=lambda eta, h: (1 - eta * h) ** 2, noise=lambda eta, h, c: eta**2 * c):
-    """The recursion, with its two terms to be broken."""
+    """The recursion, whose two terms a test can replace."""
     return lambda xx, eta, h, c: factor(eta, h) * xx + noise(eta, h, c)
 
 
@@ -36,7 +36,7 @@ RIGHT = {
     lesson_03.landscape: ["b", "B", " b "],
 }
 
-# Checker, a usual mistake, and a part of the hint that names this mistake and no other.
+# A checker, a usual mistake, and a part of the hint that only this mistake must get.
 IMPOSTORS = [
     (lesson_03.one_update, update(noise=lambda eta, h, c: 0), "noise is missing"),
     (lesson_03.one_update, update(noise=lambda eta, h, c: -(eta**2) * c), "subtracted"),
@@ -89,7 +89,7 @@ def test_the_update_asked_for_is_that_of_the_noisy_quadratic(xx, eta, h, c):
 
 @pytest.mark.parametrize("factor", [0.99, 1.01])
 def test_the_largest_rate_asked_for_parts_the_stable_from_the_unstable(factor):
-    assert lesson_03.largest_rate(0.25).right
+    assert lesson_03.largest_rate(0.25).is_right
     rates = np.full(3000, 0.25 * factor)
     end = noisy_quadratic(rates, [8, 1, 0.05], noise=0.0)[-1]
     assert (end < 1e-6) == (factor < 1)

@@ -9,7 +9,7 @@ from coslr.course.checks import lesson_04
 from coslr.pytorch import ScheduleLR
 from tests.course.checks.harness import Checkers
 
-# Some of the mistakes are such that PyTorch warns of them.
+# PyTorch itself warns of some of these mistakes.
 pytestmark = pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
 
 
@@ -81,7 +81,7 @@ RIGHT = {
     ],
 }
 
-# Checker, a usual mistake, and a part of the hint that names this mistake and no other.
+# A checker, a usual mistake, and a part of the hint that only this mistake must get.
 IMPOSTORS = [
     (lesson_04.last_rate, 0.0001, "printed after the last epoch"),
     (lesson_04.last_rate, cosine(8, 10, 0.1, 1e-4), "one epoch too early"),
@@ -125,10 +125,10 @@ class TestCheckers(Checkers):
 
 @pytest.mark.parametrize(("epochs", "updates"), [(2, 3), (3, 2), (10, 1), (1, 10)])
 def test_per_update_is_right_for_short_runs_too(epochs, updates):
-    assert lesson_04.per_update(torch_cosine(total), epochs, updates).right is True
+    assert lesson_04.per_update(torch_cosine(total), epochs, updates).is_right is True
     early = lesson_04.per_update(torch_cosine(lambda e, u: e * u - 1), epochs, updates)
-    assert early.right is False
+    assert early.is_right is False
 
 
 def test_dots_left_in_the_loop_of_print_line_are_not_attempted_either():
-    assert lesson_04.print_line(reports(read=lambda o, s: ...)).right is None
+    assert lesson_04.print_line(reports(read=lambda o, s: ...)).is_right is None

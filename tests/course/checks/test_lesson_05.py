@@ -63,7 +63,7 @@ RIGHT = {
     ],
 }
 
-# Checker, a usual mistake, and a part of the hint that names this mistake and no other.
+# A checker, a usual mistake, and a part of the hint that only this mistake must get.
 IMPOSTORS = [
     (lesson_05.whole_cycles, doubling(4), "is in epochs"),
     (lesson_05.whole_cycles, doubling(4, cycles=4), "is in epochs"),

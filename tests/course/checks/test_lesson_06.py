@@ -17,7 +17,7 @@ def best(peaks, validation, test):
 
 
 def only(low, high):
-    """One edge of the grid is taken for a result."""
+    """Takes one edge of the grid for a result."""
 
     def answer(peaks, validation, test):
         place = int(np.mean(validation, axis=0).argmax())
@@ -75,7 +75,7 @@ RIGHT = {
     ],
 }
 
-# Checker, a usual mistake, and a part of the hint that names this mistake and no other.
+# A checker, a usual mistake, and a part of the hint that only this mistake must get.
 IMPOSTORS = [
     (lesson_06.stops_at, lambda k: 1 - 1 / k, "straight line"),
     (lesson_06.stops_at, lambda k: math.cos(PI * k / 2) ** 2, "upside down"),

@@ -9,7 +9,7 @@ from tests.course.checks.harness import Checkers
 
 
 def built(T=lambda N, W: N - W, W=lambda per, warm: per * warm, after=Cosine, start=None):
-    """The right schedule, with its parts to be broken."""
+    """The right schedule, in parts that a test can replace."""
 
     def answer(epochs, per_epoch, warm_epochs, eta_max):
         warm = W(per_epoch, warm_epochs)
@@ -44,7 +44,7 @@ def in_epochs(epochs, per_epoch, warm_epochs, eta_max):
 
 
 def scheduler(body=None, head=None, momentum=None, one=None):
-    """The right one, with its parts replaced; each is a function of the number of updates."""
+    """The right scheduler, in parts that a test can replace: functions of the number of updates."""
 
     def answer(optimizer, N):
         rates = [
@@ -98,7 +98,7 @@ RIGHT = {
     ],
 }
 
-# Checker, a usual mistake, and a part of the hint that names this mistake and no other.
+# A checker, a usual mistake, and a part of the hint that only this mistake must get.
 IMPOSTORS = [
     (lesson_07.warmed_cosine, built(T=lambda N, W: N), "120 updates long"),
     (lesson_07.warmed_cosine, clock_runs(jump=False), "begun to fall"),
@@ -180,7 +180,7 @@ class TestCheckers(Checkers):
 
 
 class OneValue(Schedule):
-    """A schedule wrong at a single update."""
+    """A schedule that is wrong at a single update."""
 
     def __init__(self, at, by):
         self.at, self.by = at, by
@@ -191,6 +191,6 @@ class OneValue(Schedule):
 
 @pytest.mark.parametrize("at", [0, 19, 20, 50, 99])
 def test_a_schedule_wrong_at_a_single_update_is_refused(at):
-    verdict = lesson_07.warmed_cosine(lambda *_: OneValue(at, 1e-6))
-    assert verdict.right is False
-    assert verdict.message.startswith(f"Update {at} is at")
+    feedback = lesson_07.warmed_cosine(lambda *_: OneValue(at, 1e-6))
+    assert feedback.is_right is False
+    assert feedback.message.startswith(f"Update {at} is at")

@@ -131,7 +131,7 @@ RIGHT = {
     lesson_08.repaired_resume: [resume(), optimizer_first, with_schedule(39)],
 }
 
-# Checker, a usual mistake, and a part of the hint that names this mistake and no other.
+# A checker, a usual mistake, and a part of the hint that only this mistake must get.
 IMPOSTORS = [
     *[
         (partial(lesson_08.diagnose, n), other.letter, other.look)
@@ -181,12 +181,12 @@ class TestCheckers(Checkers):
     ],
 )
 def test_the_loop_as_it_was_found_is_not_attempted_yet(checker, found):
-    verdict = checker(found)
-    assert verdict.right is None
-    assert "The audit says: update" in verdict.message
+    feedback = checker(found)
+    assert feedback.is_right is None
+    assert "The audit says: update" in feedback.message
 
 
 @pytest.mark.parametrize(("epochs", "batches"), [(2, 3), (10, 4), (3, 20)])
 def test_the_loop_is_judged_in_runs_of_other_lengths_too(epochs, batches):
-    assert lesson_08.repaired_loop(loop(), epochs, batches).right is True
-    assert lesson_08.repaired_loop(per_epoch, epochs, batches).right is False
+    assert lesson_08.repaired_loop(loop(), epochs, batches).is_right is True
+    assert lesson_08.repaired_loop(per_epoch, epochs, batches).is_right is False

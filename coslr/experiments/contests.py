@@ -1,0 +1,178 @@
+"""A contest: every schedule gets the same search for its best peak, and is judged there.
+
+Two sets of seeds keep choosing and judging apart. The search seeds choose the peak on validation
+images by the rule of `coslr.experiments.search`. The judged seeds train at that peak alone, and
+their test images give the comparisons.
+
+A contest trains nothing itself. `Contest.pending` says which trials the rule asks for next, given
+the rows that are there, so that a contest can be stopped and continued anywhere.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from coslr._arguments import require
+from coslr.experiments import search
+from coslr.experiments.trials import Trial, grid
+from coslr.schedules import Schedule
+
+Maker = Callable[[float, int], Schedule]
+
+SEARCH, JUDGE = "search", "judge"
+ROW = ["contest", "name", "variant", "eta_max", "seed", "role"]  # what tells one row from another
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One schedule in a contest.
+
+    Attributes:
+        name: what tables call it.
+        schedule: a function of (eta_max, updates); or several by name, such as an exponential with
+            three floors. Each of several is searched in the same way, and the one with the best
+            validation score is judged.
+        centre: the middle of the first five peaks.
+        settings: fields of its trials that differ from the contest's, such as the optimizer.
+    """
+
+    name: str
+    schedule: Maker | Mapping[str, Maker]
+    centre: float = 0.1
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def variants(self) -> dict[str, Maker]:
+        """Name -> schedule; "-" is the name of an only one."""
+        return dict(self.schedule) if isinstance(self.schedule, Mapping) else {"-": self.schedule}
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Schedules on one budget, each at its own best peak, or all at one shared peak.
+
+    Attributes:
+        name: the regime, such as "weight decay 5e-4".
+        entries: the schedules; names differ.
+        search_seeds, judge_seeds: no seed is in both.
+        settings: fields of every trial, as `coslr.experiments.trials.grid` takes them.
+        by: the validation measure that chooses; an accuracy or a loss.
+        shared_peak: the peak of all schedules, which then need no search; None is each its best.
+    """
+
+    name: str
+    entries: tuple[Entry, ...]
+    search_seeds: tuple[int, ...]
+    judge_seeds: tuple[int, ...]
+    settings: Mapping[str, Any]
+    by: str = "validation_accuracy"
+    shared_peak: float | None = None
+
+    def __post_init__(self) -> None:
+        names = [entry.name for entry in self.entries]
+        require(len(set(names)) == len(names) > 0, "entries", names, "schedules of different names")
+        both = sorted({*self.search_seeds} & {*self.judge_seeds})
+        require(not both, "judge_seeds", both, "seeds that choose no peak")
+        require(self.by.startswith("validation_"), "by", self.by, "a measure of validation images")
+
+    def pending(self, table: pd.DataFrame) -> list[Trial]:
+        """The trials that the rule asks for next; none when the contest is over.
+
+        Args:
+            table: the rows so far, of this contest and of others, with the columns `ROW`, `status`
+                and `by`; an empty frame at the start.
+        """
+        done = {tuple(row) for row in table[ROW].itertuples(index=False)} if len(table) else set()
+        return [
+            trial
+            for entry in self.entries
+            for trial in self._wanted(entry, table)
+            if (self.name, trial.name, *_variant_peak_seed(trial), dict(trial.extras)["role"])
+            not in done
+        ]
+
+    def best(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Where each search stands: a row per entry with variant, eta_max, score and obstacle.
+
+        `eta_max` is NaN while the search goes on, and where it has no result.
+        """
+        rows = []
+        for entry in self.entries:
+            variant, eta, score, obstacle = self._choice(entry, table)
+            rows.append(
+                {
+                    "name": entry.name,
+                    "variant": variant,
+                    "eta_max": eta,
+                    "score": score,
+                    "obstacle": obstacle,
+                }
+            )
+        return pd.DataFrame(rows).set_index("name")
+
+    def _wanted(self, entry: Entry, table: pd.DataFrame) -> Iterator[Trial]:
+        if self.shared_peak is None:
+            searching = False
+            for variant in entry.variants:
+                found = search.progress(self._scores(entry, variant, table), entry.centre)
+                searching = searching or bool(found.wanted)
+                yield from self._trials(entry, variant, found.wanted, SEARCH)
+            if searching:
+                return
+        variant, eta, _, _ = self._choice(entry, table)
+        if eta == eta:  # not NaN: there is a result to judge
+            yield from self._trials(entry, variant, (eta,), JUDGE)
+
+    def _trials(
+        self, entry: Entry, variant: str, peaks: tuple[float, ...], role: str
+    ) -> list[Trial]:
+        seeds = self.search_seeds if role == SEARCH else self.judge_seeds
+        extras = {"contest": self.name, "variant": variant, "role": role}
+        settings = {**self.settings, **entry.settings, "extras": extras}
+        return grid({entry.name: entry.variants[variant]}, peaks, seeds, **settings)
+
+    def _scores(self, entry: Entry, variant: str, table: pd.DataFrame) -> dict[float, float]:
+        """Peak -> mean score of the search seeds, for the peaks that all of them have tried."""
+        if not len(table):
+            return {}
+        rows = table[
+            (table["contest"] == self.name)
+            & (table["name"] == entry.name)
+            & (table["variant"] == variant)
+            & (table["role"] == SEARCH)
+        ]
+        sign = -1 if self.by.endswith("loss") else 1
+        scores = {}
+        for eta, runs in rows.groupby("eta_max"):
+            if set(self.search_seeds) <= set(runs["seed"]):
+                came_through = (runs["status"] == "ok").all()
+                scores[float(eta)] = (
+                    sign * float(runs[self.by].mean()) if came_through else float("nan")
+                )
+        return scores
+
+    def _choice(self, entry: Entry, table: pd.DataFrame) -> tuple[str, float, float, str]:
+        """Variant, peak and score to be judged, or NaN and the obstacle."""
+        nan = float("nan")
+        if self.shared_peak is not None:
+            return next(iter(entry.variants)), self.shared_peak, nan, ""
+        candidates, obstacles = [], []
+        for variant in entry.variants:
+            scores = self._scores(entry, variant, table)
+            found = search.progress(scores, entry.centre)
+            if found.wanted:
+                return "", nan, nan, "the search goes on"
+            if found.best is None:
+                obstacles.append(" ".join([variant, found.obstacle]).strip())
+            else:
+                candidates.append((scores[found.best], variant, found.best))
+        if not candidates:
+            return "", nan, nan, "; ".join(obstacles)
+        score, variant, eta = max(candidates, key=lambda candidate: candidate[0])
+        return variant, eta, score, ""
+
+
+def _variant_peak_seed(trial: Trial) -> tuple[str, float, int]:
+    return dict(trial.extras)["variant"], trial.eta_max, trial.seed
