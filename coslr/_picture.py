@@ -45,13 +45,17 @@ class Drawable(Protocol):
     def _boundaries_before(self, t: float) -> Iterator[float]: ...
 
 
-def notebook_html(schedule: Drawable, stretch: float | None) -> str:
-    """The schedule's repr, and below it an image of its curve up to the update `stretch`.
+def notebook_html(schedule: Drawable, end: float | None) -> str:
+    """The schedule's repr, and below it an image of its curve.
+
+    Args:
+        schedule: any schedule.
+        end: update (or epoch) at which the picture ends; None if the schedule suggests none.
 
     Raises:
         ValueError: a rate is not finite.
     """
-    curve = sample(schedule, stretch)
+    curve = sample(schedule, end)
     address = "data:image/svg+xml," + quote(svg(curve), safe="!'()*,-./:;=@_~")
     return (
         f"<code>{escape(shown(schedule))}</code><br>"
@@ -76,9 +80,9 @@ class Curve:
         return self.end >= self.length
 
 
-def sample(schedule: Drawable, stretch: float | None) -> Curve:
+def sample(schedule: Drawable, end: float | None) -> Curve:
     """Compute the curve piece by piece, so that it jumps where a new phase begins."""
-    end, length = stretch or NO_SCALE, schedule.length
+    end, length = end or NO_SCALE, schedule.length
     searched = schedule._boundaries_before(math.inf if length < math.inf else end)
     boundaries = list(islice(searched, MOST_PHASES + 1))
     if len(boundaries) > MOST_PHASES:
@@ -139,9 +143,10 @@ def svg(curve: Curve) -> str:
             f"<text x='{left - 6:.1f}' y='{height + 4:.1f}' text-anchor='end'>{text(tick)}</text>"
         )
     for tick, where in zip(time_ticks, x(time_ticks), strict=True):
+        label = text(tick, largest=curve.end)
         parts.append(
             f"<path d='M{where:.1f},{bottom}v4' stroke='{INK}'/>"
-            f"<text x='{where:.1f}' y='{bottom + 16}' text-anchor='middle'>{text(tick, curve.end)}</text>"
+            f"<text x='{where:.1f}' y='{bottom + 16}' text-anchor='middle'>{label}</text>"
         )
     parts.append(f"<path d='M{left:.1f},{bottom}H{right}' stroke='{INK}'/>")
     points = path(x(curve.t), y(curve.rates))

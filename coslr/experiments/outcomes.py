@@ -179,4 +179,3 @@ def in_words(outcome: Outcome, measure: str) -> str:
         return f"not told apart ({interval})"
     slightly = "slightly " if outcome.slightly else ""
     return f"{slightly}{outcome.word} by {size} ({interval})"
-

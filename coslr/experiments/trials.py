@@ -19,7 +19,12 @@ from coslr.schedules import Schedule
 with extra("train"):
     import torch
 
-MEASURES = ["validation_accuracy", "validation_loss", "test_accuracy", "test_loss"]
+# After each epoch; the training images are evaluated after the last epoch alone.
+MEASURES = [
+    f"{images}_{kind}"
+    for images in ("validation", "test", "training")
+    for kind in ("accuracy", "loss")
+]
 COLUMNS = ["trial", "name", "eta_max", "seed", "status", "epoch", "update", *MEASURES]
 
 

@@ -3,7 +3,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coslr.experiments.comparisons import (
@@ -223,6 +223,74 @@ def test_the_interval_is_student_s():
         half = t * values.std(ddof=1) / np.sqrt(n)
         expected = values.mean(), values.mean() - half, values.mean() + half
         assert (mean, low, high) == pytest.approx(expected, rel=1e-3)
+
+
+numbers = st.lists(st.floats(-1, 1), min_size=2, max_size=12)
+
+
+@given(numbers, st.sampled_from([-100, -1, 0.01, 3]))
+def test_interval_grows_with_its_values(values, factor):
+    mean, low, high = interval(values)
+    low, high = sorted((factor * low, factor * high))
+    expected = pytest.approx((factor * mean, low, high), rel=1e-6, abs=1e-9)
+    assert interval(factor * np.array(values)) == expected
+
+
+@given(numbers, st.sampled_from(["accuracy", "loss", "epochs"]))
+def test_a_comparison_the_other_way_round_says_the_opposite(values, measure):
+    one = paired("a", "b", values, measure)
+    other = paired("b", "a", -np.array(values), measure)
+    assert (other.difference, other.low, other.high) == (-one.difference, -one.high, -one.low)
+    opposite = {"better": "worse", "higher": "lower"}
+    opposite |= {after: before for before, after in opposite.items()} | {"within noise": None}
+    assert other.outcome == (opposite[one.outcome] or "within noise")
+    if one.outcome != "within noise":
+        # The same numbers: both sentences give sizes without signs.
+        assert str(other) == str(one).replace(one.outcome, other.outcome)
+
+
+@given(st.floats(1e-9, 1), st.floats(1, 5), st.sampled_from(["accuracy", "loss", "epochs"]))
+def test_a_difference_is_never_printed_as_nothing(low, ratio, measure):
+    sentence = str(Comparison("a", "b", 0.1, 0.1, measure, low, low, ratio * low, 8))
+    near = float(sentence.split(" by ")[1].split(" to ")[0])
+    size = 100 * low if measure == "accuracy" else low
+    assert 0.5 * size <= near <= 2 * size * (1 + 1e-9)
+
+
+@settings(max_examples=10)
+@given(st.randoms(use_true_random=False))
+def test_the_order_of_the_rows_changes_nothing(random):
+    t = table(gain=0.01, noise=0.004)
+    rows = list(range(len(t)))
+    random.shuffle(rows)
+    shuffled = t.iloc[rows]
+    pd.testing.assert_frame_equal(best_rates(shuffled).sort_index(), best_rates(t))
+    other, one = compare(shuffled, "a", "b"), compare(t, "a", "b")
+    assert (other.difference, other.low, other.high) == pytest.approx(
+        (one.difference, one.low, one.high)
+    )
+    assert tolerance(shuffled).to_dict() == tolerance(t).to_dict()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_loss_that_falls_as_accuracy_rises_chooses_the_same_peak(seed):
+    t = table(noise=0.02, rng=np.random.default_rng(seed), peaks=(0.05, 0.1, 0.2, 0.4))
+    t["validation_loss"] = 1 - t["validation_accuracy"]
+    by_accuracy, by_loss = best_rates(t), best_rates(t, by="validation_loss")
+    for column in ("eta_max", "n", "note"):
+        assert by_loss[column].tolist() == by_accuracy[column].tolist()
+    assert by_loss["mean"].tolist() == pytest.approx((1 - by_accuracy["mean"]).tolist())
+    wide = tolerance(t, 0.05, "validation_accuracy"), tolerance(t, 0.05, "validation_loss")
+    assert wide[0].to_dict() == wide[1].to_dict()
+
+
+@settings(max_examples=20)
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_more_is_tolerated_within_a_wider_margin(one, other):
+    t = table()
+    narrow, wide = (tolerance(t, within) for within in sorted((one, other)))
+    assert (narrow >= 1).all()
+    assert (wide >= narrow).all()
 
 
 def test_sensitivity_and_tolerance():

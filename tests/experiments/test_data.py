@@ -13,7 +13,7 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.datasets import mnist
 
@@ -179,6 +179,14 @@ def test_subset_is_the_first_of_each_class(small):
     assert torch.equal(part.y_test, small.y_test[:20])
     assert part.classes == small.classes
     assert small.subset(50).x_test is small.x_test
+
+
+@settings(max_examples=10)
+@given(st.integers(1, 100), st.integers(1, 100))
+def test_a_subset_of_a_subset_is_the_subset(small, one, other):
+    fewer, more = sorted((10 * one, 10 * other))
+    direct, twice = small.subset(fewer, fewer), small.subset(more, more).subset(fewer, fewer)
+    assert all(torch.equal(getattr(direct, name), getattr(twice, name)) for name in PARTS)
 
 
 def test_to_moves_every_tensor(small):

