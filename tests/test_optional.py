@@ -27,7 +27,18 @@ except ModuleNotFoundError as error:
 """
 
 
-@pytest.mark.parametrize(("missing", "module", "extra"), [("torch", "coslr.pytorch", "train")])
+@pytest.mark.parametrize(
+    ("missing", "module", "extra"),
+    [
+        ("torch", "coslr.pytorch", "train"),
+        ("torch", "coslr.experiments.data", "train"),
+        ("filelock", "coslr.experiments.store", "train"),
+        ("scipy", "coslr.experiments.outcomes", "train"),
+        ("pandas", "coslr.experiments.contests", "train"),
+        ("pandas", "coslr.course.evidence", "train"),
+        ("matplotlib", "coslr.course.plotting", "course"),
+    ],
+)
 def test_an_import_without_its_package_names_the_extra(missing, module, extra):
     result = subprocess.run(
         [sys.executable, "-c", PROGRAM, missing, module],

@@ -1,9 +1,12 @@
+"""Every schedule: its values, arguments, errors and phases, and schedules of the reader's own."""
+
 import json
 import math
 import pickle
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fractions import Fraction
+from functools import partial
 from random import Random
 
 import numpy as np
@@ -335,7 +338,8 @@ def test_sets_of_arguments_find_a_schedule_that_does_not_check_them(impostor):
         (lambda: CosineWarmRestarts(10, 0.1, cycles=2.5), "cycles=2.5"),
         (lambda: CosineWarmRestarts(10, 0.1, T_mult=1 + 1e-9), "T_mult"),
         (lambda: CosineWarmRestarts(1e299, 0.1, T_mult=2, cycles=9), r"T_0=1e\+299.* at most"),
-        (lambda: Cyclical(1e308, 0.1, cycles=3), r"half_cycle=1e\+308: must be below 1e300"),
+        (lambda: Cyclical(1e308, 0.1, cycles=3), r"half_cycle=1e\+308: .* 1e-100 and 1e300"),
+        (lambda: Cosine(1e-200, 0.1), r"T_max=1e-200: must be .* between 1e-100 and 1e300"),
         (lambda: Exponential(10, 0.1, 0), "eta_min=0: .* never reaches 0"),
         (lambda: MultiStep([5, 5], 0.1), "milestones"),
         (lambda: MultiStep([], 0.1), "milestones"),
@@ -419,9 +423,76 @@ def test_families_by_hand():
     assert [one(t) for t in range(7)] == [0.5, 0.75, 1, 0.75, 0.5, 0.25, 0]
 
 
-def test_a_schedule_made_from_another_is_the_same_for_numbers_and_arrays():
-    """Cosine has a short cut for numbers, which must not outlive its formula."""
+# ----------------------------------------------------------- schedules of the reader's own
 
+
+class Doubled:
+    """A mixin that changes the formula."""
+
+    def formula(self, t, xp):
+        return 2 * super().formula(t, xp)
+
+
+class DoubledCall:
+    """A mixin that changes the call instead."""
+
+    def __call__(self, t):
+        return 2 * super().__call__(t)
+
+
+class DoubledLast(Schedule):
+    """One that is a schedule itself, and so may come after the schedule that it changes."""
+
+    def __call__(self, t):
+        return 2 * super().__call__(t)
+
+
+def mixed(schedule, *bases):
+    """A schedule of a class with these bases and the arguments of `schedule`."""
+    arguments = {field.name: getattr(schedule, field.name) for field in fields(schedule)}
+    return type("Mixed", bases, {})(**arguments)
+
+
+def is_scaled(mine, original, factor):
+    """Whether each way to ask for a rate gives the original's rate times `factor`."""
+    numbers = [-1, 0, 1, 4.5, 10, 17, 30, 49, 50, 130, 10**400]
+    t = np.array([float(x) for x in numbers[:-1]])
+    expected = [factor * original(x) for x in numbers]
+    same = partial(np.allclose, rtol=1e-14, atol=0)
+    return (
+        same([mine(x) for x in numbers], expected)
+        and same([mine(np.float64(x)) for x in t], expected[:-1])
+        and same([mine(np.array(x)) for x in t], expected[:-1])
+        and mine(np.int64(10)) == mine(Fraction(10)) == mine(10)
+        and same(mine(t), expected[:-1])
+        and same(mine(list(t)), expected[:-1])
+    )
+
+
+@each
+@pytest.mark.parametrize("mixin", [Doubled, DoubledCall])
+def test_a_mixin_gives_one_rate_for_numbers_and_arrays(schedule, mixin):
+    mine = mixed(schedule, mixin, type(schedule))
+    assert is_scaled(mine, schedule, 2)
+    assert is_scaled(warmup(mine, 3), warmup(schedule, 3), 2)
+    assert is_scaled(join([mine, mine], [7]), join([schedule, schedule], [7]), 2)
+    assert is_scaled(schedule, schedule, 1)  # the schedule itself is unchanged
+
+
+@each
+@pytest.mark.parametrize(
+    ("mixins", "factor"), [((Doubled, DoubledCall), 4), ((DoubledCall, Doubled), 4)]
+)
+def test_two_mixins(schedule, mixins, factor):
+    assert is_scaled(mixed(schedule, *mixins, type(schedule)), schedule, factor)
+
+
+@each
+def test_a_mixin_may_come_after_the_schedule(schedule):
+    assert is_scaled(mixed(schedule, type(schedule), DoubledLast), schedule, 2)
+
+
+def test_a_subclass_may_change_the_formula():
     @dataclass(frozen=True)
     class Squared(Cosine):
         def formula(self, t, xp):
@@ -433,6 +504,14 @@ def test_a_schedule_made_from_another_is_the_same_for_numbers_and_arrays():
     assert Cosine(10, 0.5)(5) == pytest.approx(0.25)
 
 
+@given(T_max=durations, eta_max=peaks, part=parts, s=st.floats(-0.5, 1.5))
+def test_the_short_cut_of_the_cosine_is_its_formula(T_max, eta_max, part, s):
+    schedule = Cosine(T_max, eta_max, eta_max * part)
+    in_full = mixed(schedule, type("NoChange", (), {"__call__": Schedule.__call__}), Cosine)
+    for t in (s * T_max, int(s * T_max)):
+        assert schedule(t) == in_full(t)
+
+
 def test_a_schedule_of_one_s_own_has_no_end_unless_it_says_so():
     @dataclass(frozen=True)
     class Mine(Schedule):
@@ -442,3 +521,55 @@ def test_a_schedule_of_one_s_own_has_no_end_unless_it_says_so():
             return self.eta + 0.0 * t
 
     assert Mine().length == warmup(Mine(), 3).length == math.inf
+
+
+@pytest.mark.parametrize("t", [3, 0.5, np.int64(3), np.arange(3), [1, 2]])
+def test_a_missing_formula_is_a_clear_error(t):
+    @dataclass(frozen=True)
+    class Empty(Schedule):
+        eta: float = 0.1
+
+    with pytest.raises(NotImplementedError, match=r"define Empty\.formula\(self, t, xp\)"):
+        Empty()(t)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["abs", "cos", "exp", "floor", "log", "sin", "sqrt", "tanh", "maximum", "minimum"],
+)
+def test_a_formula_may_use_these_functions_for_numbers_and_arrays(name):
+    @dataclass(frozen=True)
+    class Mine(Schedule):
+        def formula(self, t, xp):
+            function = getattr(xp, name)
+            rate = function(t, 2.5) if name in ("maximum", "minimum") else function(t)
+            return 1.0 * xp.where(t < 4, rate, xp.clip(rate, 0.1, 0.2))
+
+    t = np.array([0.5, 1.75, 3.0, 4.5])
+    assert Mine()(t) == pytest.approx([Mine()(x) for x in t.tolist()], rel=1e-15)
+    assert Mine()(t)[:3] == pytest.approx(
+        getattr(np, name)(*([t, 2.5] if name in ("maximum", "minimum") else [t]))[:3]
+    )
+
+
+def test_a_function_that_numbers_lack_is_named_with_those_that_they_have():
+    @dataclass(frozen=True)
+    class Mine(Schedule):
+        def formula(self, t, xp):
+            return xp.arctan(t)
+
+    assert Mine()(np.array([0.0])) == [0]
+    with pytest.raises(AttributeError, match="arctan") as caught:
+        Mine()(0.0)
+    assert "a Python number, xp has only these functions: abs, cos," in caught.value.__notes__[0]
+
+
+def test_an_error_in_a_formula_is_left_alone():
+    @dataclass(frozen=True)
+    class Mine(Schedule):
+        def formula(self, t, xp):
+            return self.eta * t
+
+    with pytest.raises(AttributeError, match="eta") as caught:
+        Mine()(1)
+    assert not hasattr(caught.value, "__notes__")

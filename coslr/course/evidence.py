@@ -7,10 +7,10 @@ once. So a study can be stopped at any time, go on later, and move to another ma
 
 **The rules, fixed before the first run of a study.**
 
-* Each study is a list of contests (see `coslr.experiments.contests`). Every schedule gets five peaks
-  and one refinement, extended in the same way where the best is at an edge. The mean validation
-  accuracy of the search seeds chooses. A ratio that the shape depends on, such as an exponential's
-  floor, is searched too, so that schedule gets more effort, not less.
+* Each study is a list of contests (see `coslr.experiments.contests`). Every schedule gets five
+  peaks and one refinement, extended in the same way where the best is at an edge. The mean
+  validation accuracy of the search seeds chooses. A ratio that the shape depends on, such as an
+  exponential's floor, is searched too, so that schedule gets more effort, not less.
 * Other seeds are judged, at the chosen peak alone, on test images. No study of the first edition
   used a seed from 900 on.
 * A study lists its comparisons. `coslr.experiments.outcomes` says what counts as better, worse,

@@ -126,7 +126,7 @@ class Comparison:
 
     @property
     def outcome(self) -> str:
-        """ "better", "worse", "within noise" or "no result": of a, against b.
+        """How a did against b, as "better", "worse", "within noise" or "no result".
 
         "higher" or "lower" for a measure that is neither an accuracy nor a loss.
         """

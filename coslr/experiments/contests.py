@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
-
 from coslr._arguments import require
+from coslr._optional import extra
 from coslr.experiments import search
 from coslr.experiments.trials import Trial, grid
 from coslr.schedules import Schedule
+
+with extra("train"):
+    import pandas as pd
 
 Maker = Callable[[float, int], Schedule]
 

@@ -17,9 +17,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, stats
 
 from coslr._arguments import positive, require, whole
+from coslr._optional import extra
+
+with extra("train"):
+    from scipy import optimize, stats
 
 # A smaller difference would not change what anybody does: three images in a thousand, a hundredth
 # of a nat of loss, three runs in a hundred.

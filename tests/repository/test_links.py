@@ -12,7 +12,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PATTERNS = ["*.md", "docs/*.md", "notebooks/**/*.md", "coslr/**/*.md", "notebooks/*.ipynb"]
+PATTERNS = [
+    "*.md",
+    ".github/*.md",
+    "docs/*.md",
+    "notebooks/**/*.md",
+    "coslr/**/*.md",
+    "notebooks/*.ipynb",
+]
 PATHS = sorted(path for pattern in PATTERNS for path in ROOT.glob(pattern))
 each = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.relative_to(ROOT).as_posix())
 

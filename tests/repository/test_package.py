@@ -113,4 +113,5 @@ def test_alone_with_numpy_it_gives_the_schedules(unpacked):
     result = subprocess.run(
         [sys.executable, "-I", "-c", ALONE, str(unpacked)], capture_output=True, text=True
     )
-    assert result.stdout == "0.0001 No module named 'torch'\n", result.stderr
+    remedy = 'install it with pip install "coslr[train]"'
+    assert result.stdout == f"0.0001 No module named 'torch': {remedy}\n", result.stderr
