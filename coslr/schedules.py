@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import cos, pi
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias, cast, overload
+from typing import Any, Literal, Protocol, TypeAlias, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -509,9 +509,9 @@ class Cosine(Schedule):
     T_max: float
     eta_max: float
     eta_min: float = 0.0
-    # Made from the arguments; as class variables they are no arguments themselves.
-    _half: ClassVar[float]
-    _shortcut_end: ClassVar[float]
+    # Computed from the arguments. Without annotations, they are no arguments themselves.
+    _half = 0.0
+    _shortcut_end = 0.0
 
     def __post_init__(self) -> None:
         _store(self, T_max=_duration("T_max", self.T_max), **_rates(self.eta_max, self.eta_min))

@@ -83,11 +83,11 @@ def noisy_quadratic(
 
 
 def convex_bound(rates: ArrayLike, D: float = 1.0, G: float = 1.0) -> Array:
-    r"""Bound on how far the expected loss is above its minimum, after 1, 2, ... of the rates.
+    r"""Bound on how far the expected loss is above its minimum, for runs of 1, 2, ... of the rates.
 
-    The loss f is convex, its subgradients g have a mean squared length :math:`E|g|^2 \le G^2`, and
-    the start has the distance D from a minimiser. Then the last of T iterates of the subgradient
-    method with rates :math:`\eta_1 \dots \eta_T` has
+    The loss f is convex, and its subgradients g have a mean squared length :math:`E|g|^2 \le G^2`.
+    The subgradient method starts from :math:`x_1`, at the distance D from a minimiser, and goes on
+    with :math:`x_{t+1} = x_t - \eta_t g_t`. Then
 
     .. math:: E f(x_T) - f^* \le \frac{D^2 + G^2 \sum_t \eta_t^2}{2 \sum_t \eta_t}
               + \frac{G^2}{2} \sum_{k<T} \frac{\eta_k}{S_{k+1}} \frac{Q_k}{S_k},
@@ -103,8 +103,8 @@ def convex_bound(rates: ArrayLike, D: float = 1.0, G: float = 1.0) -> Array:
         G: bound on the root mean square length of the subgradients, above 0.
 
     Returns:
-        The bound if the run stopped after each update; (updates,). An update at rate 0 moves
-        nothing, so it leaves the bound as it was.
+        The bound for each length T of the run; (updates,). An update at rate 0 moves nothing, so
+        it leaves the bound as it was.
 
     Raises:
         ValueError, TypeError: an argument is wrong; the message names it and says what is right.

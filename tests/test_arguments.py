@@ -65,9 +65,9 @@ def test_a_number_beyond_every_float_is_not_finite(value):
 
 def test_the_least_whole_number_is_stated():
     assert arguments.whole("seeds", 2, least=2) == 2
-    with pytest.raises(ValueError, match="^seeds=1: must be a whole number from 2$"):
+    with pytest.raises(ValueError, match=r"^seeds=1: must be a whole number from 2$"):
         arguments.whole("seeds", 1, least=2)
-    with pytest.raises(ValueError, match="^seeds=1: must be two seeds or more$"):
+    with pytest.raises(ValueError, match=r"^seeds=1: must be two seeds or more$"):
         arguments.whole("seeds", 1, "two seeds or more", least=2)
 
 

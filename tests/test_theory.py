@@ -1,3 +1,5 @@
+"""The formulas against simulations, published sums and closed forms."""
+
 import time
 
 import numpy as np
@@ -82,6 +84,7 @@ def test_quadratic_diverges_to_infinity():
         ("noise", {"noise": -1.0}),
         ("start", {"start": np.inf}),
         ("momentum", {"momentum": 1.0}),
+        ("momentum", {"momentum": -0.1}),
     ],
 )
 def test_quadratic_refuses(name, arguments):
@@ -114,9 +117,9 @@ def test_best_constant_and_best_line_in_closed_form(T):
     assert bound == pytest.approx(np.sqrt((1 + harmonic) / T))
 
     scale, bound = tuned_bound(Linear(T, 1.0)(np.arange(T)))
-    noise = 2 / 3 * (T - 1) + harmonic + (2 * T + 1) / 6
-    assert bound == pytest.approx(2 * np.sqrt(noise / (T * (T + 1))))
-    assert scale == pytest.approx(T / np.sqrt(T * (T + 1) * noise))
+    gradients = 2 / 3 * (T - 1) + harmonic + (2 * T + 1) / 6
+    assert bound == pytest.approx(2 * np.sqrt(gradients / (T * (T + 1))))
+    assert scale == pytest.approx(T / np.sqrt(T * (T + 1) * gradients))
 
 
 @given(shape=rates_of_a_run, factor=st.floats(0.1, 10), D=st.floats(0.1, 10), G=st.floats(0.1, 10))
@@ -126,11 +129,28 @@ def test_tuned_scale_is_the_best(shape, factor, D, G):
     assert convex_bound(factor * scale * shape, D, G)[-1] >= bound * (1 - 1e-9)
 
 
+@pytest.mark.parametrize("schedule", [Constant(1.0), Linear(1000, 1.0), Cosine(1000, 1.0)])
+def test_without_noise_the_bound_holds_for_the_absolute_value_and_a_decay_still_helps(schedule):
+    """The subgradient method on |x|, each schedule at its own best scale, from D = 1 with G = 1."""
+    shape = schedule(np.arange(1000))
+    scale, bound = tuned_bound(shape)
+    x = 1.0
+    for eta in scale * shape[:-1]:  # the bound is for the iterate before the last update
+        x -= eta * np.sign(x)
+    assert abs(x) <= bound
+    if schedule == Constant(1.0):
+        assert abs(x) > 1e-3  # a constant step jumps over the minimum for ever
+    else:
+        assert abs(x) < 1e-3
+
+
 @pytest.mark.parametrize("T", [200, 400, 1000])
 def test_published_comparison_of_cosine_and_wsd(T):
-    """Schaipp et al. 2025, sections 3 and 4: with 20 % cooldown the two end almost alike, at half
-    the rate for WSD; without a cooldown the end is much worse; and their closed form for WSD, a
-    bound on this bound, holds."""
+    """Schaipp et al. 2025, sections 3 and 4, report three things.
+
+    With a cooldown of 20 %, WSD ends almost like the cosine, at half its rate. Without a cooldown
+    the end is much worse. And their closed form for WSD is a bound on this bound.
+    """
     t = np.arange(T)
     cosine_scale, cosine_bound = tuned_bound(Cosine(T, 1.0)(t))
     wsd_scale, wsd_bound = tuned_bound(WSD(T, T // 5, 1.0)(t))
@@ -191,3 +211,24 @@ def test_ten_thousand_updates_take_well_under_a_second(formula):
 def test_bound_refuses(name, arguments):
     with pytest.raises(ValueError, match=f"^{name}="):
         convex_bound(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("formula", "name", "arguments"),
+    [
+        (convex_bound, "rates", {"rates": ["fast"]}),
+        (convex_bound, "rates", {"rates": [[0.1], [0.1, 0.2]]}),
+        (convex_bound, "D", {"rates": [0.1], "D": "1"}),
+        (tuned_bound, "G", {"shape": [0.1], "G": None}),
+        (noisy_quadratic, "noise", {"rates": [0.1], "curvatures": [1], "noise": {}}),
+        (noisy_quadratic, "curvatures", {"rates": [0.1], "curvatures": "1, 2", "noise": 0}),
+        (
+            noisy_quadratic,
+            "momentum",
+            {"rates": [0.1], "curvatures": [1], "noise": 0, "momentum": True},
+        ),
+    ],
+)
+def test_a_wrong_kind_is_named(formula, name, arguments):
+    with pytest.raises(TypeError, match=f"^{name}=.*: must be a.* number.*, not "):
+        formula(**arguments)

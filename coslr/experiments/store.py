@@ -115,7 +115,7 @@ class Store:
             with part.open("xb") as file:
                 file.write(content)
                 file.flush()
-                os.fsync(file.fileno())  # 0.4 ms on an SSD, and the result survives a power cut
+                os.fsync(file.fileno())  # the result survives a power cut, for 0.4 ms on an SSD
             os.replace(part, self.path(key))
         finally:
             with contextlib.suppress(OSError):  # it is there only if something failed
@@ -135,22 +135,23 @@ class Store:
         The operating system ends the lock of a process that is killed.
         """
         path = self.beside(key, "lock")
-        # filelock's own substitute for missing locks would outlive a process that is killed.
+        # Where the system has no locks, filelock's substitute would outlive a killed process.
         lock = FileLock(path, fallback_to_soft=False)
         ours = True
         try:
             lock.acquire(timeout=0)
-        except Timeout:
+        except Timeout:  # another process has it
             ours = False
-        except OSError:
-            pass  # This folder has no locks.
+        except OSError:  # this folder has no locks
+            pass
         try:
             yield ours
         finally:
             if lock.is_locked:
-                # Delete the file first: once the lock is free, another process may hold it. One
-                # that waits with this file open locks a file without a name, and looks again.
-                with contextlib.suppress(OSError):  # Windows deletes no open file
+                # Delete the file while we hold the lock: after that, another process may hold it.
+                # A process that has this file open already notices that it has lost its name.
+                # Windows deletes no open file, and filelock deletes it there after the release.
+                with contextlib.suppress(OSError):
                     path.unlink()
                 lock.release()
 
@@ -187,10 +188,13 @@ class Store:
 
     def _files(self) -> Iterator[tuple[Path, str, str]]:
         """Each of our files with its key and its kind, such as "npz" or "lock"."""
-        with contextlib.suppress(OSError):
-            for name in os.listdir(self.folder):
-                if ours := _OUR_FILES.fullmatch(name):
-                    yield self.folder / name, ours["key"], ours["kind"]
+        try:
+            names = os.listdir(self.folder)
+        except OSError:  # there is no folder yet
+            return
+        for name in names:
+            if ours := _OUR_FILES.fullmatch(name):
+                yield self.folder / name, ours["key"], ours["kind"]
 
 
 def _packed(key: str, arrays: Mapping[str, NDArray[Any]], details: Mapping[str, object]) -> bytes:

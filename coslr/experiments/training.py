@@ -178,15 +178,17 @@ def fit(
     device = next(model.parameters()).device
     data = data.to(device)
     shuffle = torch.Generator().manual_seed(seed)
-    built = optimizer(model.parameters(), lr=float(schedule(0)))
-    scheduler = ScheduleLR(built, schedule, steps_per_unit=steps_per_unit, momentum=momentum)
+    built_optimizer = optimizer(model.parameters(), lr=float(schedule(0)))
+    scheduler = ScheduleLR(
+        built_optimizer, schedule, steps_per_unit=steps_per_unit, momentum=momentum
+    )
     losses = np.full(epochs * per_epoch, np.nan)
     rates = losses.copy()
     test_accuracy, test_loss = np.full((2, epochs), np.nan)
     diverged = False
 
     with (
-        audit(built, schedule, steps_per_unit=steps_per_unit) as trace,
+        audit(built_optimizer, schedule, steps_per_unit=steps_per_unit) as trace,
         seeded(seed, device),
         _evaluation_mode_after(model),
         tqdm(total=len(losses), disable=not progress, unit="update") as bar,
@@ -195,11 +197,11 @@ def fit(
             order = torch.randperm(len(data.x_train), generator=shuffle).to(device)
             batches = order[: per_epoch * batch_size].view(per_epoch, batch_size)
             done = slice(epoch * per_epoch, (epoch + 1) * per_epoch)
-            losses[done] = _train_one_epoch(model, data, batches, built, scheduler, bar)
+            losses[done] = _train_one_epoch(model, data, batches, built_optimizer, scheduler, bar)
             rates[done] = trace.rates[done]
             _check_rates(rates, steps_per_unit)
 
-            _prepare_evaluation(model, data, batches, built)
+            _prepare_evaluation(model, data, batches, built_optimizer)
             accuracy, mean_loss = evaluate(model, data.x_test, data.y_test)
             diverged = not (np.isfinite(losses[done]).all() and math.isfinite(mean_loss))
             if diverged:

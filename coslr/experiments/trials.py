@@ -149,6 +149,8 @@ class Trial:
         require_type(momentum_is_right, "momentum", self.momentum, f"{_A_SCHEDULE}, or None")
         right = "a class or function that is called as model(size=..., seed=...)"
         require_type(callable(self.model), "model", self.model, right)
+        require_type(isinstance(self.name, str), "name", self.name, "a text")
+        require_type(isinstance(self.weights, bool), "weights", self.weights, "True or False")
         _check_optimizer(self.optimizer)
         _count_updates(self.epochs, self.batch_size, self.data)
         # Python's own numbers: equal trials then have equal keys on disk, and equal columns.
@@ -267,7 +269,8 @@ def _checked_snapshots(snapshots: Iterable[int], epochs: int) -> tuple[int, ...]
 def _sorted_pairs(
     name: str, pairs: Mapping[str, Any] | Iterable[tuple[str, Any]]
 ) -> tuple[tuple[str, Any], ...]:
-    checked = tuple(sorted(pairs.items() if isinstance(pairs, Mapping) else pairs))
+    listed = pairs.items() if isinstance(pairs, Mapping) else pairs
+    checked = tuple(sorted(sequence(name, listed, "a dict")))
     try:
         hash(checked)
     except TypeError as error:

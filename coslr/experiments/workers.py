@@ -56,7 +56,10 @@ def recall(store: Store, key: str) -> TrialResult | None:
     stored = store.get(key)
     if stored is None:
         return None
-    return TrialResult.from_arrays(str(stored.details["status"]), stored.arrays)
+    try:
+        return TrialResult.from_arrays(str(stored.details["status"]), stored.arrays)
+    except KeyError:  # something else was put under this key
+        return None
 
 
 def _train_and_keep(trial: Trial, store: Store, key: str, study: str) -> Attempt:

@@ -59,7 +59,7 @@ def test_a_value_that_contains_itself():
     assert fingerprint(ring) != fingerprint(other)
 
 
-def test_what_a_schedule_has_cached_is_none_of_its_value():
+def test_cached_properties_are_not_part_of_the_value():
     @dataclass(frozen=True)
     class Own:
         rate: float

@@ -456,6 +456,14 @@ def test_a_damaged_result_is_trained_again(tmp_path, trained, damage):
     assert files(tmp_path).keys() == before.keys()
 
 
+def test_something_else_under_this_key_is_trained_again(tmp_path, trained):
+    right = alone(trials([0]), tmp_path)
+    for name in files(tmp_path):
+        Store(tmp_path / "results").put(Path(name).stem, {}, {"status": "ok"})
+    assert_equal(alone(trials([0]), tmp_path), right)
+    assert trained == [0, 0, 0, 0]
+
+
 def test_a_change_of_the_readers_code_is_a_new_trial(tmp_path, trained):
     class Net(nn.Sequential):
         scale = 1.0
@@ -631,7 +639,7 @@ class SlowFile(io.FileIO):
     def write(self, content):
         for begin in range(0, len(content), 4096):
             super().write(content[begin : begin + 4096])
-            time.sleep(0.001)
+            time.sleep(0.002)
         return len(content)
 
 def slow_open(file, mode="r", *arguments, **settings):
