@@ -25,7 +25,7 @@ def start(folder: str) -> tuple[subprocess.Popen, str, str]:
     names = ("JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "JUPYTER_CONFIG_DIR")
     own = {name: f"{folder}/{name}" for name in names}
     log = Path(folder, "log")
-    with log.open("w") as output:
+    with log.open("w", encoding="utf-8") as output:
         server = subprocess.Popen(
             ["make", "lab", "ARGS=--no-browser"],
             cwd=ROOT,

@@ -313,10 +313,9 @@ def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
 def _student_interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
     first = float(values[0])
     # scipy warns of lost digits if the values differ little compared with their mean. So we give it
-    # the distances from the first value, whose mean is never large compared with them.
+    # the distances from the first value, whose mean is never large compared with them. They are
+    # exactly 0 for equal values, and so is their interval.
     distances = values - first
-    if not distances.any():
-        return first, first, first  # scipy would divide by a standard error of 0
     low, high = stats.ttest_1samp(distances, 0).confidence_interval(0.95)
     return first + float(distances.mean()), first + float(low), first + float(high)
 

@@ -98,6 +98,7 @@ def test_diverged_peak_is_never_best_and_bounds_the_grid():
     best = best_rates(t)
     assert (best["eta_max"] == 0.2).all()
     assert (best["note"] == "").all()
+    assert (best["n"] == 8).all()  # seeds, not runs
 
 
 def test_everything_diverged():
@@ -269,7 +270,9 @@ def test_the_order_of_the_rows_changes_nothing(random):
     assert (other.difference, other.low, other.high) == pytest.approx(
         (one.difference, one.low, one.high)
     )
-    assert tolerance(shuffled).to_dict() == tolerance(t).to_dict()
+    wide = tolerance(t, within=0.2)
+    assert wide.tolist() == [4, 4]
+    assert tolerance(shuffled, within=0.2).to_dict() == wide.to_dict()
 
 
 @pytest.mark.parametrize("seed", range(5))

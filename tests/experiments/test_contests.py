@@ -68,7 +68,9 @@ def test_each_schedule_gets_the_same_search_and_is_judged_at_its_best_peak():
 
 def test_no_seed_that_chooses_is_judged():
     asked, _ = play(CONTEST)
-    seeds = {kind: {trial.seed for trial in asked if role(trial) == kind} for kind in (SEARCH, JUDGE)}
+    seeds = {
+        kind: {trial.seed for trial in asked if role(trial) == kind} for kind in (SEARCH, JUDGE)
+    }
     assert seeds == {SEARCH: {900, 901}, JUDGE: {1000, 1001, 1002}}
     with pytest.raises(ValueError, match="judge_seeds=\\[901\\]"):
         Contest("wrong", (COSINE,), (900, 901), (901, 902), TINY)

@@ -46,7 +46,10 @@ def share(outcomes, word):
 def test_the_intervals_are_those_of_a_paired_t_test(values):
     assume(np.std(values) > 1e-9)
     outcome = judge(values, "test_accuracy")
-    for level, ends in ((0.95, (outcome.low, outcome.high)), (0.9, (outcome.low90, outcome.high90))):
+    for level, ends in (
+        (0.95, (outcome.low, outcome.high)),
+        (0.9, (outcome.low90, outcome.high90)),
+    ):
         expected = stats.ttest_1samp(values, 0).confidence_interval(level)
         assert ends == pytest.approx((expected.low, expected.high), abs=1e-12)
     assert outcome.difference == pytest.approx(np.mean(values))
@@ -134,7 +137,9 @@ def test_intervals_cover_the_true_difference_as_often_as_they_say():
 @pytest.mark.parametrize("difference", [0.0, MARGIN, 2 * MARGIN])
 def test_the_power_stated_is_the_power_seen(difference):
     outcomes = simulated(difference, 0.004, seed=1)
-    assert share(outcomes, BETTER) == pytest.approx(power_to_find(difference, 0.004, SEEDS), abs=0.03)
+    assert share(outcomes, BETTER) == pytest.approx(
+        power_to_find(difference, 0.004, SEEDS), abs=0.03
+    )
 
 
 @given(st.floats(1e-4, 10), st.integers(2, 50), st.floats(0.05, 0.99))

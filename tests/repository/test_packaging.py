@@ -6,8 +6,10 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -17,17 +19,17 @@ from packaging.requirements import Requirement
 import coslr
 
 ROOT = Path(__file__).resolve().parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
 ENVIRONMENT = ROOT / "environment.yml"
-# Packages under another name on conda-forge, and those that only check what is checked here.
+# A package that has another name on conda-forge.
 ON_CONDA = {"torch": "pytorch-cpu"}
+# What conda users need not check: the conda environment, the browser, the package, the files of a
+# public repository. They skip the tests of other libraries' schedules and of the site as well.
 NOT_ON_CONDA = {"coslr", "jupyter-repo2docker", "py-rattler"}
 NOT_ON_CONDA |= {"playwright", "axe-playwright-python"}
 NOT_ON_CONDA |= {"mypy", "hatchling"}
-# Other libraries' schedules, the site and the package are checked by tests that conda users skip.
-EXTRAS = {
-    k: v for k, v in PROJECT["optional-dependencies"].items() if k not in ("peers", "site", "build")
-}
+NOT_ON_CONDA |= {"codespell", "pre-commit", "check-jsonschema", "jsonschema"}
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows runs no shell scripts")
 
@@ -67,7 +69,8 @@ def test_conda_lines_parse():
 
 
 def test_conda_has_what_pip_would_install():
-    lines = [line for extra in EXTRAS.values() for line in extra]
+    lines = [line for extra in PROJECT["optional-dependencies"].values() for line in extra]
+    lines += [line for line in PYPROJECT["dependency-groups"]["test"] if isinstance(line, str)]
     wanted = lower_bounds(PROJECT["dependencies"] + lines)
     wanted = {ON_CONDA.get(n, n): low for n, low in wanted.items() if n not in NOT_ON_CONDA}
     by_conda, by_pip = conda_lines()
@@ -121,45 +124,77 @@ needs_make = pytest.mark.skipif(
 )
 
 # An interpreter that answers the Makefile's questions with {prelude} run first. The environments
-# that it makes hold an interpreter that only writes down how it was called.
+# that it makes hold programs that only write down how they were called. They fail in a call that
+# has a line of the file `fail` in it, and they wait in one that has a line of `hang`.
 FAKE_PYTHON = """#!/bin/sh
 case "$1" in
   -c) exec "{python}" -c 'import sys; {prelude}; exec(sys.argv[1])' "$2" ;;
 esac
+rm -rf .venv
 mkdir -p .venv/bin
-printf '#!/bin/sh\\necho "$@" >>calls\\ntest ! -e fail\\n' >.venv/bin/python
-chmod +x .venv/bin/python
+cp fake-program .venv/bin/python
+cp fake-program .venv/bin/lint-imports
 """
+FAKE_PROGRAM = """#!/bin/sh
+echo "${0##*/} $*" >>calls
+if echo "$*" | grep -qsf hang; then sleep 60; fi
+if echo "$*" | grep -qsf fail; then exit 1; fi
+"""
+LOCKED = " -c requirements.lock"
+GET_UV = "python -m pip install --quiet --disable-pip-version-check" + LOCKED + " uv"
+GET_PIP = GET_UV.removesuffix("uv") + "--upgrade pip>=25.1"
+BY_UV = "python -m uv pip install --python .venv/bin/python"
+BY_PIP = "python -m pip install"
+COURSE = " -e .[course]" + LOCKED
+TEST = " -e .[course] --group test" + LOCKED
+OPENED = "python -m jupyterlab notebooks/00_start_here.ipynb"
 
 
 @pytest.fixture
 def checkout(tmp_path):
-    for name in ("Makefile", "pyproject.toml"):
+    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
         shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "fake-program").write_text(FAKE_PROGRAM)
+    (tmp_path / "fake-program").chmod(0o755)
     return tmp_path
 
 
-def make(checkout, *arguments, prelude="pass", needed_gb=0):
+def start(checkout, *arguments, prelude="pass", needed_gb=0):
     python = checkout / "fake-python"
     python.write_text(FAKE_PYTHON.format(python=sys.executable, prelude=prelude))
     python.chmod(0o755)
     # Not what a `make test` around this test was called with.
-    outside = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "ARGS"))}
-    return subprocess.run(
+    ours = ("MAKE", "MFLAGS", "ARGS", "LATEST", "TORCH_INDEX")
+    outside = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+    return subprocess.Popen(
         ["make", f"PYTHON={python}", f"NEEDED_GB={needed_gb}", *arguments],
         cwd=checkout,
         env=outside,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
 
 
+def make(checkout, *arguments, **trouble):
+    process = start(checkout, *arguments, **trouble)
+    stdout, stderr = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
 def calls(checkout):
-    """How the interpreter in .venv was called since the last look."""
+    """How the programs in .venv were called since the last look."""
     log = checkout / "calls"
     lines = log.read_text().splitlines() if log.exists() else []
     log.unlink(missing_ok=True)
     return lines
+
+
+def touch_later(path, than):
+    """Make a file newer than another, as if it had been changed."""
+    later = than.stat().st_mtime + 10
+    os.utime(path, (later, later))
 
 
 @needs_make
@@ -192,60 +227,151 @@ def test_no_python_at_all_is_said_too(checkout):
 
 @needs_make
 def test_lab_installs_once_and_passes_arguments(checkout):
-    opened = "-m jupyterlab notebooks/00_start_here.ipynb"
     assert make(checkout, "lab").returncode == 0
-    install, lab = calls(checkout)
-    assert install == "-m pip install -e .[course]"
-    assert lab.startswith(opened)
+    get_uv, install, lab = calls(checkout)
+    assert get_uv == GET_UV
+    assert install == BY_UV + COURSE
+    assert lab.startswith(OPENED)
 
     assert make(checkout, "lab", "ARGS=--no-browser --port 9999").returncode == 0
     (lab,) = calls(checkout)
-    assert lab.startswith(opened)
+    assert lab.startswith(OPENED)
     assert lab.endswith(" --no-browser --port 9999")
 
-    newer = (checkout / ".venv/.course").stat().st_mtime + 10
-    os.utime(checkout / "pyproject.toml", (newer, newer))
+
+@needs_make
+@pytest.mark.parametrize("name", ["pyproject.toml", "requirements.lock"])
+def test_a_changed_file_installs_again(checkout, name):
     make(checkout, "lab")
-    assert "-m pip install -e .[course]" in calls(checkout)
+    calls(checkout)
+    touch_later(checkout / name, than=checkout / ".venv/.course")
+    make(checkout, "lab")
+    assert calls(checkout)[:-1] == [BY_UV + COURSE]
 
 
 @needs_make
 def test_test_installs_once_and_runs_every_check(checkout):
     assert make(checkout, "test").returncode == 0
-    install, *checks = calls(checkout)
-    assert install == "-m pip install -e .[test]"
-    assert [check.split()[1] for check in checks] == ["ruff", "ruff", "mypy", "pytest", "pytest"]
+    get_uv, install, *checks = calls(checkout)
+    assert [get_uv, install] == [GET_UV, BY_UV + TEST]
+    programs = [check.removeprefix("python -m ").split()[0] for check in checks]
+    assert programs == ["ruff", "ruff", "mypy", "lint-imports", "pytest", "pytest"]
     assert checks[-1].endswith(" notebooks")
 
     assert make(checkout, "test").returncode == 0
     assert calls(checkout) == checks
-    make(checkout, "lab")  # the tests' packages include the course's
-    assert not [call for call in calls(checkout) if call.startswith("-m pip")]
+    # The tests' packages include those of the course and of the site.
+    for target in ("lab", "site", "test-full", "e2e", "peers"):
+        make(checkout, target)
+        (call,) = calls(checkout)
+        assert " install " not in call, target
 
 
 @needs_make
 def test_a_failed_check_or_installation_fails(checkout):
     make(checkout, "test")
-    (checkout / "fail").touch()
+    (checkout / "fail").write_text("ruff")
     calls(checkout)
     assert make(checkout, "test").returncode != 0
     assert len(calls(checkout)) == 1  # the first check, and none after it
 
-    shutil.rmtree(checkout / ".venv")
+    (checkout / "fail").write_text("--group")
+    touch_later(checkout / "pyproject.toml", than=checkout / ".venv/.test")
     failed = make(checkout, "test")
     assert failed.returncode != 0
     assert "'touch .venv/.test' goes on with those that are there" in failed.stderr
-    assert not (checkout / ".venv/.test").exists()
+    touch_later(checkout / ".venv/.test", than=checkout / "pyproject.toml")
+    calls(checkout)
+    make(checkout, "test")
+    assert not [call for call in calls(checkout) if " install " in call]
 
 
 @needs_make
-@pytest.mark.parametrize("killed", [True, False])
-def test_only_an_interrupted_installation_starts_again(checkout, killed):
-    make(checkout, "lab")
-    (checkout / ".venv/.course").unlink()
-    if killed:
-        (checkout / ".venv/.unfinished").touch()
+def test_pip_installs_where_uv_cannot_be_had(checkout):
+    (checkout / "fail").write_text(" uv$")
     result = make(checkout, "lab")
-    assert ("Making .venv" in result.stdout) == killed
-    assert (checkout / ".venv/.course").exists()
-    assert not (checkout / ".venv/.unfinished").exists()
+    assert result.returncode == 0
+    assert "uv could not be installed, so pip installs" in result.stderr
+    assert calls(checkout)[:-1] == [GET_UV, GET_PIP, BY_PIP + COURSE]
+
+
+@needs_make
+def test_no_network_is_said_before_anything_is_installed(checkout):
+    (checkout / "fail").write_text(" uv$\npip>=")
+    result = make(checkout, "lab")
+    assert result.returncode != 0
+    assert "The first call needs the network." in result.stderr
+    assert calls(checkout) == [GET_UV, GET_PIP]
+    (checkout / "fail").unlink()
+    assert make(checkout, "lab").returncode == 0
+
+
+@needs_make
+def test_an_installation_that_failed_goes_on_and_one_that_was_killed_starts_again(checkout):
+    (checkout / "fail").write_text("-e")
+    make(checkout, "lab")
+    (checkout / "fail").unlink()
+    calls(checkout)
+    make(checkout, "lab")
+    assert calls(checkout)[:-1] == [BY_UV + COURSE]
+
+    (checkout / ".venv/.course").unlink()
+    (checkout / "hang").write_text("-e")
+    killed = start(checkout, "lab")
+    while not any("-e" in call for call in calls(checkout)):
+        time.sleep(0.01)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    (checkout / "hang").unlink()
+    assert "Making .venv" in make(checkout, "lab").stdout
+    assert calls(checkout)[:-1] == [GET_UV, BY_UV + COURSE]
+
+
+@needs_make
+def test_an_environment_without_its_interpreter_starts_again(checkout):
+    """As after an upgrade of the Python that it was made with."""
+    make(checkout, "lab")
+    (checkout / ".venv/bin/python").unlink()
+    (checkout / ".venv/bin/python").symlink_to("/no/such/python")
+    calls(checkout)
+    assert make(checkout, "lab").returncode == 0
+    assert calls(checkout)[:-1] == [GET_UV, BY_UV + COURSE]
+
+
+@needs_make
+def test_latest_ignores_the_lock_until_it_is_taken_back(checkout):
+    make(checkout, "lab")
+    calls(checkout)
+    newest = [call.replace(LOCKED, "") for call in (GET_UV, BY_UV + COURSE)]
+    make(checkout, "lab", "LATEST=1")
+    assert calls(checkout)[:-1] == newest
+    for arguments in (["LATEST=1"], []):
+        make(checkout, "lab", *arguments)
+        assert len(calls(checkout)) == 1  # JupyterLab
+    make(checkout, "lab", "LATEST=")
+    assert calls(checkout)[:-1] == [GET_UV, BY_UV + COURSE]
+
+
+@needs_make
+def test_another_index_serves_torch_and_torchvision_alone(checkout):
+    index = "TORCH_INDEX=https://index.example/cpu"
+    torch = BY_UV + " --no-deps torch torchvision" + LOCKED
+    make(checkout, "lab", index)
+    assert calls(checkout)[:-1] == [GET_UV, torch, BY_UV + COURSE]
+    make(checkout, "test")  # .venv remembers the index
+    assert calls(checkout)[:2] == [torch, BY_UV + TEST]
+    make(checkout, "test", "TORCH_INDEX=")
+    assert calls(checkout)[:2] == [GET_UV, BY_UV + TEST]
+
+
+@needs_make
+def test_lock_takes_no_name_of_a_torch_from_the_environment(checkout, monkeypatch):
+    (checkout / "fake-program").write_text(
+        FAKE_PROGRAM + 'echo "torch: $UV_TORCH_BACKEND" >>calls\n'
+    )
+    monkeypatch.setenv("UV_TORCH_BACKEND", "cpu")
+    make(checkout, "lock", "ARGS=--upgrade")
+    get_uv, with_cpu, compiled, without = calls(checkout)
+    assert (get_uv, with_cpu, without) == (GET_UV, "torch: cpu", "torch: ")
+    assert compiled.startswith("python -m uv pip compile ")
+    assert compiled.endswith(" --output-file requirements.lock --upgrade")
