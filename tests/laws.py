@@ -1,8 +1,8 @@
-"""The laws of a schedule, as functions that raise AssertionError where one is broken.
+"""The laws that every schedule obeys, as functions that raise an AssertionError for a broken law.
 
-They take any callable, so that test_laws.py can hold them against the real schedules, where each
-must pass, and against impostors, where at least one must fail. What they hold it against comes from
-the arguments alone, never from the schedule.
+A law takes any function of the update. So test_laws.py can apply it to the real schedules, which
+must obey every law, and to impostors, which must break at least one. A law compares the function
+with what follows from the schedule's arguments alone, never with what the schedule computes.
 """
 
 import math
@@ -13,21 +13,21 @@ import numpy as np
 
 from coslr import Cosine
 
-ROUNDING = 1e-12  # relative to the highest rate
+ROUNDING = 1e-12  # allowed error, relative to the highest rate
 
 
 @dataclass(frozen=True)
 class Known:
-    """What the arguments say of a schedule."""
+    """What follows from a schedule's arguments."""
 
-    first: float  # until t = 0
-    last: float  # from `end` on, where it has an end
-    end: float  # math.inf where it has none
-    high: float
-    low: float
-    span: float  # how much of it to look at: the end, or a few phases of an endless one
-    falls: bool = True  # never rises
-    phases: tuple = ()  # (where one begins, the rate there)
+    first: float  # rate until t = 0
+    last: float  # rate from `end` on, if there is an end
+    end: float  # math.inf if there is none
+    high: float  # no rate is higher
+    low: float  # no rate is lower
+    span: float  # how much the laws look at: up to the end, or a few phases of an endless schedule
+    falls: bool = True  # whether it never rises
+    phases: tuple = ()  # for each phase: where it begins, and the rate there
 
 
 # ------------------------------------------------------------------- for every schedule
@@ -80,18 +80,18 @@ LAWS = [
     phases_begin_where_they_should,
 ]
 
-# --------------------------------------------------------------------- for some of them
+# ------------------------------------------------------------------- for some schedules
 
 
 def is_half_a_wave(f, known):
-    """cos² of a quarter turn: the cosine's curve by another road."""
+    """The cosine's curve equals cos² of a quarter turn, which is another way to compute it."""
     s = np.linspace(0, 1, 101)
     wave = known.last + (known.first - known.last) * np.cos(np.pi * s / 2) ** 2
     assert abs(f(s * known.end) - wave).max() <= ROUNDING * known.high
 
 
 def restarts_exactly(f, T_0, T_mult, updates=10**6):
-    """Every first update of a cycle is where exact arithmetic puts it; `f` has a peak of 1."""
+    """Each cycle begins at the update where exact arithmetic puts it; `f` has peaks of 1."""
     begins, T_i = [Fraction(0)], Fraction(T_0)
     lengths = [T_i]
     while begins[-1] + T_i < updates and len(begins) < 5000:
@@ -99,7 +99,7 @@ def restarts_exactly(f, T_0, T_mult, updates=10**6):
         T_i *= Fraction(T_mult)
         lengths.append(T_i)
     firsts = [math.ceil(b) for b in begins]
-    for early in (0, 1):  # the first update of each cycle, and the last one of the cycle before
+    for early in (0, 1):  # the first update of each cycle, and the update before it
         updates, rates = [], []
         for i in range(early, len(begins)):
             t, cycle = firsts[i] - early, i - early
@@ -111,7 +111,7 @@ def restarts_exactly(f, T_0, T_mult, updates=10**6):
 
 
 def rises_into(f, inner, updates, first_rate):
-    """A warm-up: even steps from its first rate to the schedule's own, which then runs as alone."""
+    """A warm-up rises in even steps to the schedule's first rate, and then equals the schedule."""
     peak = inner(0)
     rates = f(np.arange(updates + 1))
     assert math.isclose(rates[0], first_rate, rel_tol=1e-12, abs_tol=1e-300)
@@ -125,6 +125,7 @@ def rises_into(f, inner, updates, first_rate):
 
 
 def equals_its_pieces(f, pieces, boundaries, updates=200):
+    """Each piece of a join equals the schedule that it was made from, with a clock of its own."""
     begins = [0, *boundaries]
     where = [sum(b <= t for b in boundaries) for t in range(updates)]
     rates = [pieces[i](t - begins[i]) for t, i in enumerate(where)]

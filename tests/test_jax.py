@@ -1,8 +1,9 @@
-"""The schedules on JAX's arrays and tracers; coslr itself never imports jax."""
+"""The schedules compute on JAX's arrays and tracers, although coslr never imports jax."""
 
 import math
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import jax
@@ -11,13 +12,23 @@ import numpy as np
 import optax
 import pytest
 
-from coslr import WSD, Cosine, Exponential, InverseSqrt, Linear, Polynomial
-from tests.test_schedules import EXAMPLES
+from coslr import (
+    WSD,
+    Cosine,
+    Exponential,
+    InverseSqrt,
+    Linear,
+    Polynomial,
+    Schedule,
+    join,
+    warmup,
+)
+from tests.test_schedules import EXAMPLES, Doubled, DoubledCall, mixed
 
 each = pytest.mark.parametrize("schedule", EXAMPLES, ids=repr)
 
 UPDATES = np.arange(-5, 130)
-PEAK = 0.2  # the highest of EXAMPLES
+PEAK = 0.2  # the highest rate in EXAMPLES
 FLOAT32 = {"rtol": 2e-6, "atol": 2e-7 * PEAK}
 FLOAT64 = {"rtol": 1e-12, "atol": 1e-14}
 
@@ -52,7 +63,7 @@ def test_float64_where_jax_is_told_to(schedule):
 
 @each
 def test_grad_is_the_slope(schedule):
-    t = np.arange(0.25, 60) + 0.3  # between updates: no example has a corner there
+    t = np.arange(0.25, 60) + 0.3  # between updates, where no example has a corner
     h = 1e-4
     slope = (schedule(t + h) - schedule(t - h)) / (2 * h)
     with jax.enable_x64(True):
@@ -83,7 +94,7 @@ def test_grad_is_finite_outside_and_zero(schedule):
 
 @pytest.mark.parametrize("T_max", [7, 49, 50, 93, 199, 1000, 1e5])
 def test_a_fractional_power_ends_at_its_floor(T_max):
-    """Compiled code multiplies by 1 / T_max, and 1 - T_max * (1 / T_max) may be below 0."""
+    """JAX's compiler turns t / T_max into t * (1 / T_max), and 1 minus that can be negative."""
     t = jnp.array([T_max - 1, T_max, T_max + 1])
     for double in (False, True):
         with jax.enable_x64(double):
@@ -93,8 +104,27 @@ def test_a_fractional_power_ends_at_its_floor(T_max):
 
 
 @each
+@pytest.mark.parametrize("mixin", [Doubled, DoubledCall])
+def test_a_mixin_changes_jax_s_arrays_too(schedule, mixin):
+    mine = mixed(schedule, mixin, type(schedule))
+    for whole in (mine, warmup(mine, 3), join([mine, mine], [7])):
+        rates = jax.jit(whole)(jnp.asarray(UPDATES))
+        np.testing.assert_allclose(rates, [whole(t) for t in UPDATES.tolist()], **FLOAT32)
+
+
+def test_a_schedule_of_one_s_own_computes_with_jax():
+    @dataclass(frozen=True)
+    class Mine(Schedule):
+        def formula(self, t, xp):
+            return xp.where(t < 50, 0.1 * xp.sin(xp.minimum(t, 50) / 20) ** 2, 0.0)
+
+    rates = jax.jit(Mine())(jnp.asarray(UPDATES))
+    np.testing.assert_allclose(rates, Mine()(UPDATES), **FLOAT32)
+
+
+@each
 def test_drives_optax(schedule):
-    """Plain SGD on w²/2, whose gradient is w: each step is -rate times w."""
+    """Plain SGD on w²/2 has the gradient w, so each step is -rate times w."""
     optimizer = optax.sgd(learning_rate=schedule)
 
     def update(carry, _):

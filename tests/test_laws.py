@@ -1,4 +1,7 @@
-"""The laws over random schedules of every kind, and over impostors that must each break one."""
+"""Random schedules of every kind obey the laws of laws.py, and every impostor breaks one.
+
+An impostor is a function with a mistake that people make. It shows that the laws can fail.
+"""
 
 import math
 import operator
@@ -31,10 +34,10 @@ from tests.laws import Known
 
 # -------------------------------------------------- random schedules and what is known of each
 
-fractions = st.just(0.0) | st.floats(1e-9, 1)  # products of them keep all their digits
+fractions = st.just(0.0) | st.floats(1e-9, 1)  # no smaller: products keep all their digits
 factors = st.floats(0.1, 1)
 cycle_counts = st.integers(1, 6)
-whole = st.integers(1, 10**6)  # exact where clocks are shifted, and so what joined pieces have
+whole = st.integers(1, 10**6)  # for joined pieces: t - start is exact for whole numbers only
 any_duration = st.one_of(whole, st.floats(1e-3, 1e6))
 
 
@@ -245,9 +248,11 @@ def textbook(t, T_max=T, eta_max=HIGH, eta_min=LOW):
 
 
 def restart_by_logarithm(t, T_0=1, T_mult=3):
-    """The closed form in use elsewhere."""
+    """The closed form that others use to find the cycle."""
     t = np.asarray(t)
-    n = np.floor(np.log(t / T_0 * (T_mult - 1) + 1) / np.log(T_mult))
+    # Python's logarithm, because numpy's differs in its last bit from one release to the next.
+    logarithm = np.vectorize(math.log, otypes=[float])
+    n = np.floor(logarithm(t / T_0 * (T_mult - 1) + 1) / math.log(T_mult))
     T_i, start = T_0 * T_mult**n, T_0 * (T_mult**n - 1) / (T_mult - 1)
     return 0.5 + 0.5 * np.cos(np.pi * (t - start) / T_i)
 
@@ -262,7 +267,7 @@ def obey(known, *more):
     return {law.__name__: partial(law, known=known) for law in (*laws.LAWS, *more)}
 
 
-# name -> the real one, the laws it obeys, and impostors
+# name -> the real schedule, the laws that it obeys, and impostors
 CASES = {
     "cosine": (
         COSINE,
@@ -351,7 +356,7 @@ CASES = {
 
 
 def broken_by(impostor, its_laws):
-    """The names of the laws that it breaks."""
+    """The names of the laws that the impostor breaks."""
     broken = set()
     for name, law in its_laws.items():
         try:

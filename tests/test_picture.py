@@ -125,16 +125,17 @@ def is_faithful(schedule):
     assert (np.diff(t) >= 0).all()
     everywhere = np.linspace(t[0], t[-1], 700)
     sample = np.linspace(-1, 1, 401)
-    # A whole cycle may be narrower than a pixel, so the starts of phases are always looked at.
-    starts = np.array([0, *schedule.boundaries_before(t[-1] + pixel_t)])
-    starts = np.r_[starts, (starts - 1e-9 * pixel_t).clip(0)]
+    # A whole cycle may be narrower than a pixel, so always look at its start, middle and end.
+    end = min(schedule.length, t[-1] + pixel_t)
+    starts = np.array([0, *schedule.boundaries_before(end), end])
+    turns = np.r_[starts, (starts[1:] + starts[:-1]) / 2, (starts - 1e-9 * pixel_t).clip(0)]
     for drawn_t, drawn_rates, width in (
         (t, rates, PIXEL * pixel_t),
         (everywhere, np.interp(everywhere, t, rates), pixel_t),  # it sees one side of a jump only
     ):
         near = schedule((drawn_t[:, None] + width * sample).clip(0))
-        apart = abs(starts - drawn_t[:, None]) > width
-        near = np.c_[near, np.where(apart, near[:, :1], schedule(starts))]
+        is_far = abs(turns - drawn_t[:, None]) > width
+        near = np.c_[near, np.where(is_far, near[:, :1], schedule(turns))]
         assert (drawn_rates >= near.min(axis=1) - PIXEL * pixel_rate).all()
         assert (drawn_rates <= near.max(axis=1) + PIXEL * pixel_rate).all()
 

@@ -313,11 +313,6 @@ def test_audit_passes_and_records_a_run_under_its_schedule():
     "make",
     [
         lambda o: lr_scheduler.CosineAnnealingLR(o, 50, 1e-3),
-        lambda o: lr_scheduler.SequentialLR(
-            o,
-            [lr_scheduler.ConstantLR(o, 1.0), lr_scheduler.CosineAnnealingLR(o, 50, 1e-3)],
-            [0],
-        ),
         lambda o: lr_scheduler.LambdaLR(o, Cosine(50, 1.0, 1e-3)),
     ],
 )

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import optim, zeros
 
 import coslr
 from coslr import (
@@ -38,7 +37,7 @@ durations = st.one_of(st.integers(1, 10**6), st.floats(1e-3, 1e6))
 peaks = st.floats(1e-9, 1e6)
 parts = st.floats(0, 1)
 
-# One of each, with every optional argument in use somewhere.
+# Each kind of schedule, and each optional argument at least once.
 EXAMPLES = [
     Constant(0.1),
     Cosine(50, 0.1, 1e-4),
@@ -70,8 +69,9 @@ each = pytest.mark.parametrize("schedule", EXAMPLES, ids=repr)
 
 
 def test_the_article_s_numbers_as_pytorch_has_them():
-    optimizer = optim.SGD([zeros(1)], lr=0.1)
-    scheduler = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=50, eta_min=1e-4)
+    torch = pytest.importorskip("torch")
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=50, eta_min=1e-4)
     rates = []
     for _ in range(51):
         rates.append(scheduler.get_last_lr()[0])
@@ -80,8 +80,8 @@ def test_the_article_s_numbers_as_pytorch_has_them():
     assert abs(np.array(rates) - Cosine(50, 0.1, 1e-4)(np.arange(51))).max() <= 1e-15
     for _ in range(10):
         scheduler.step()
-    assert scheduler.get_last_lr()[0] > 0.005  # PyTorch's climbs again ...
-    assert Cosine(50, 0.1, 1e-4)(61) == 1e-4  # ... and ours holds
+    assert scheduler.get_last_lr()[0] > 0.005  # PyTorch's rate climbs again ...
+    assert Cosine(50, 0.1, 1e-4)(61) == 1e-4  # ... and ours stays at its floor
 
 
 def test_the_function_is_the_schedule():
@@ -245,7 +245,12 @@ MOMENTS = np.array([-math.inf, -1, 0, 1, 2, 4.5, 10, 39, 40, 41, 1e6, 1e18, 1e30
 
 
 def error_or_a_curve_within_bounds(kind, arguments, changed):
-    """Whether there was an error; an AssertionError if it names no argument that was changed."""
+    """Whether these arguments raise an error.
+
+    Raises:
+        AssertionError: the error names none of the changed arguments, or there is no error and the
+            curve is not finite or leaves its bounds.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
@@ -260,7 +265,7 @@ def error_or_a_curve_within_bounds(kind, arguments, changed):
     parts = arguments[parts] if parts else [schedule]
     parts = parts if isinstance(parts, list) else [parts]
     top = max(one.eta if isinstance(one, Constant) else one.eta_max for one in parts)
-    # A rise may begin below eta_min, and a join go to wherever its pieces go.
+    # A rise may begin below eta_min, and a join may go wherever its pieces go.
     bottom = 0 if kind in (Constant, OneCycle, WSD, warmup, join) else schedule.eta_min
     assert np.isfinite(rates).all(), schedule
     assert rates.max() <= top * (1 + 1e-12), schedule
@@ -292,7 +297,7 @@ def test_10_000_sets_of_arguments():
 
 @dataclass(frozen=True)
 class Unchecked:
-    """A cosine that takes anything."""
+    """An impostor: a cosine that accepts any argument."""
 
     T_max: float
     eta_max: float
@@ -305,7 +310,7 @@ class Unchecked:
 
 @dataclass(frozen=True)
 class Nameless(Unchecked):
-    """One that says that something is wrong, and not what."""
+    """An impostor: its errors do not say which argument is wrong."""
 
     def __post_init__(self):
         try:

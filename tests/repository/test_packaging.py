@@ -81,6 +81,7 @@ def test_conda_has_what_pip_would_install():
     assert None not in wanted.values()
 
 
+@posix
 def test_binder_reads_all_its_files(tmp_path):
     pytest.importorskip("repo2docker")
     shutil.copytree(ROOT / "binder", tmp_path / "binder")
