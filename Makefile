@@ -67,9 +67,9 @@ site: .venv/.site
 # A pin stays as it is while pyproject.toml allows it, unless ARGS asks for newer releases.
 # UV_TORCH_BACKEND would write the name of its own torch into the lock, as in torch==2.14.1+cpu.
 lock: .venv/.installer
-	unset UV_TORCH_BACKEND; .venv/bin/python -m uv pip compile --quiet --universal --python-version 3.11 --all-extras \
-	  --group test --group build --annotation-style line --custom-compile-command 'make lock' \
-	  pyproject.toml --output-file requirements.lock $(ARGS)
+	unset UV_TORCH_BACKEND; .venv/bin/python -m uv pip compile pyproject.toml --all-extras \
+	  --group test --group build --universal --python-version 3.11 --output-file requirements.lock \
+	  --quiet --annotation-style line --custom-compile-command 'make lock' $(ARGS)
 
 clean:
 	rm -rf build docs/api docs/notebooks .venv

@@ -1,7 +1,8 @@
-"""How long `import coslr` takes, as a multiple of `import numpy`, which it cannot do without.
+"""How long `import coslr` takes, as a multiple of `import numpy`, which coslr needs.
 
-Each import is timed inside a fresh interpreter, so that the interpreter's own start, the same for
-both, does not flatter the ratio. The two take turns: what slows the machine slows both.
+Each import is timed inside a fresh interpreter. So the ratio does not count the start of the
+interpreter, which would make it look better. The two imports take turns, so that a busy machine
+slows both alike.
 
     python benchmarks/import_time.py [repetitions]
 """
@@ -16,15 +17,15 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def seconds(module: str) -> float:
-    """The time of one import in a fresh interpreter, which finds coslr in this checkout."""
+    """Time one import in a fresh interpreter, which finds coslr in this checkout."""
     command = [sys.executable, "-c", TIMED.format(module)]
     return float(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
 
 
 def main() -> None:
-    """Print minimum and median of both, and their ratios."""
+    """Print the minimum and the median of both, and their ratios."""
     repetitions = int(sys.argv[1]) if len(sys.argv) > 1 else 50
-    seconds("coslr")  # the first import compiles
+    seconds("coslr")  # the first import compiles the files and would count too much
     numpy, coslr = zip(
         *((seconds("numpy"), seconds("coslr")) for _ in range(repetitions)), strict=True
     )

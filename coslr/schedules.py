@@ -510,15 +510,17 @@ class Cosine(Schedule):
     eta_max: float
     eta_min: float = 0.0
     # Computed from the arguments. Without annotations, they are no arguments themselves.
-    _half = 0.0
+    _amplitude = 0.0
     _shortcut_end = 0.0
 
     def __post_init__(self) -> None:
         _store(self, T_max=_duration("T_max", self.T_max), **_rates(self.eta_max, self.eta_min))
-        half = (self.eta_max - self.eta_min) / 2
-        if self.eta_min + 2 * half > self.eta_max:  # rounded up: no rate may be above eta_max
-            half = math.nextafter(half, 0)
-        _store(self, _half=half, _shortcut_end=self.T_max if self._is_unchanged() else 0.0)
+        amplitude = (self.eta_max - self.eta_min) / 2
+        if self.eta_min + 2 * amplitude > self.eta_max:  # rounded up: no rate may be above eta_max
+            amplitude = math.nextafter(amplitude, 0)
+        _store(
+            self, _amplitude=amplitude, _shortcut_end=self.T_max if self._is_unchanged() else 0.0
+        )
 
     def _is_unchanged(self) -> bool:
         """Whether no subclass or mixin has a formula or a ``__call__`` of its own."""
@@ -532,7 +534,7 @@ class Cosine(Schedule):
     def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
         if xp is _NUMBERS and 0 < t < self.T_max:
             # On a number strictly between the ends, the textbook form is quicker and as accurate.
-            return self.eta_min + self._half * (1.0 + cos(pi * (t / self.T_max)))
+            return self.eta_min + self._amplitude * (1.0 + cos(pi * (t / self.T_max)))
         return _interpolate(self.eta_min, self.eta_max, _cosine_weight(t, self.T_max, xp))
 
     @overload
@@ -548,7 +550,7 @@ class Cosine(Schedule):
         # The call that a training loop makes: the line from `formula`, without the calls that lead
         # to it, which would add a third to its time (benchmarks/schedules.py).
         if (type(t) is int or type(t) is float) and 0 < t < self._shortcut_end:
-            return self.eta_min + self._half * (1.0 + cos(pi * (t / self.T_max)))
+            return self.eta_min + self._amplitude * (1.0 + cos(pi * (t / self.T_max)))
         return super().__call__(t)
 
 

@@ -153,6 +153,9 @@ def is_sound(schedule):
     assert "http" not in shown.html.replace("xmlns='http://www.w3.org/2000/svg'", "")
     assert shown.labels[0] == "learning rate"
     assert shown.labels[1].startswith("update (or epoch)")
+    for x, y in re.findall(r"[ML]([-\d.]+),([-\d.]+)", shown.image["src"]):
+        assert 20 <= float(x) <= 340
+        assert 20 <= float(y) <= 140
     for numbers, pixels in (shown.times, shown.rates):
         assert 2 <= len(numbers) <= 8
         assert 0 in numbers
@@ -247,6 +250,32 @@ def test_a_jump_that_the_schedule_does_not_declare_is_vertical_to_the_eye():
     steep = abs(np.diff(rates)) > 5 * pixel_rate
     assert t[1:][steep] == pytest.approx([30, 60, 90], abs=pixel_t)
     assert (np.diff(t)[steep] <= 0.4 * pixel_t).all()
+
+
+@dataclass(frozen=True)
+class Wave(Schedule):
+    """A cosine wave that goes below zero, from its peak over `quarters` quarters of a wave."""
+
+    quarters: int
+    length = 100
+
+    def formula(self, t, xp):
+        return 0.1 * xp.cos(math.pi / 2 * self.quarters * xp.clip(t, 0, 100) / 100)
+
+
+def test_a_rate_below_zero_is_in_the_picture():
+    is_sound(Wave(3))
+    is_faithful(Wave(3))
+    assert picture(Wave(3)).rates[0] == pytest.approx([-0.1, -0.05, 0, 0.05, 0.1])
+
+
+def test_a_curve_that_never_rests_stays_small():
+    is_sound(Wave(1999))
+
+
+def test_a_rounding_error_is_no_rate():
+    assert 0 < Wave(1)(100) < 1e-17
+    assert "falls to 0 at 100." in picture(Wave(1)).image["alt"]
 
 
 # ----------------------------------------------------------------- how much of it is drawn
