@@ -49,7 +49,7 @@ test: .venv/.test
 	.venv/bin/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks
 
 test-full: .venv/.test
-	.venv/bin/python -m pytest -m slow
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 -m slow
 
 e2e: .venv/.test
 	.venv/bin/python -m pytest -m e2e tests/e2e

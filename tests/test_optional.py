@@ -31,12 +31,13 @@ except ModuleNotFoundError as error:
     ("missing", "module", "extra"),
     [
         ("torch", "coslr.pytorch", "train"),
-        ("torch", "coslr.experiments.data", "train"),
         ("filelock", "coslr.experiments.store", "train"),
         ("scipy", "coslr.experiments.outcomes", "train"),
-        ("pandas", "coslr.experiments.contests", "train"),
-        ("pandas", "coslr.course.evidence", "train"),
         ("matplotlib", "coslr.course.plotting", "course"),
+        # These import PyTorch before the package that is missing.
+        pytest.param("torch", "coslr.experiments.data", "train", marks=pytest.mark.slow),
+        pytest.param("pandas", "coslr.experiments.contests", "train", marks=pytest.mark.slow),
+        pytest.param("pandas", "coslr.course.evidence", "train", marks=pytest.mark.slow),
     ],
 )
 def test_an_import_without_its_package_names_the_extra(missing, module, extra):

@@ -112,7 +112,10 @@ def test_the_manifest_says_what_trained_the_tables(collected):
     assert {"torch", "numpy", "coslr", "python"} == set(manifest["releases"][0])
 
 
-@pytest.mark.parametrize("kept", [0, 3, 11])
+@pytest.mark.parametrize(
+    "kept",
+    [3, pytest.param(0, marks=pytest.mark.slow), pytest.param(11, marks=pytest.mark.slow)],
+)
 def test_a_stopped_study_goes_on_to_the_same_table(collected, tmp_path, monkeypatch, kept):
     monkeypatch.setenv("COSLR_STUDIES", str(tmp_path / "studies"))
     whole = (collected / "train_a_cnn.csv").read_bytes()

@@ -39,6 +39,7 @@ def test_interval_covers_the_truth_in_95_of_100(n):
     assert abs(covered - 0.95) < 0.015  # four standard errors
 
 
+@pytest.mark.slow
 def test_no_false_better_more_often_than_promised():
     """Whole studies of two equal schedules, the choice of the best peak among three included."""
     rng = np.random.default_rng(2)

@@ -302,6 +302,7 @@ def test_every_trial_is_audited(tmp_path, monkeypatch):
 # --------------------------------------------------------------------------------- in parallel
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_the_number_of_workers(study, tmp_path):
     assert_equal(run(WANTED, workers=2, cache=tmp_path, progress=False), study)
 

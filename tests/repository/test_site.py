@@ -13,6 +13,9 @@ import pytest
 pytest.importorskip("myst_nb")
 pytest.importorskip("furo")
 
+# Building the whole site takes as long as all tests of the schedules together.
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted(path.stem for path in ROOT.glob("notebooks/*.ipynb"))
 # Some modules of each room of the reference.
