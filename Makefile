@@ -68,8 +68,8 @@ site: .venv/.site
 # UV_TORCH_BACKEND would write the name of its own torch into the lock, as in torch==2.14.1+cpu.
 lock: .venv/.installer
 	unset UV_TORCH_BACKEND; .venv/bin/python -m uv pip compile pyproject.toml --all-extras \
-	  --group test --group build --universal --python-version 3.11 --output-file requirements.lock \
-	  --quiet --annotation-style line --custom-compile-command 'make lock' $(ARGS)
+	  --group install --group test --group build --universal --python-version 3.11 --quiet \
+	  --output-file requirements.lock --annotation-style line --custom-compile-command 'make lock' $(ARGS)
 
 clean:
 	rm -rf build docs/api docs/notebooks .venv

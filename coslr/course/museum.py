@@ -414,7 +414,7 @@ class Exhibit:
     Attributes:
         letter: the letter of the diagnosis in the exercise, "a" to "l".
         bug: the diagnosis.
-        look: what a trace with this bug looks like.
+        symptom: what a trace with this bug looks like.
         meant: the schedule that the loop was meant to follow.
         broken: the loop with the bug. Called with no argument, it returns the rates in force;
             called with `meant`, it is audited against that schedule.
@@ -429,7 +429,7 @@ class Exhibit:
 
     letter: str
     bug: str
-    look: str
+    symptom: str
     meant: Schedule
     broken: Callable[..., list[float]]
     fixed: Callable[..., list[float]]
@@ -507,7 +507,7 @@ EXHIBITS: dict[int, Exhibit] = {
     1: Exhibit(
         letter="d",
         bug="the boundaries are in another unit, and are never reached",
-        look="the rate stays at the schedule's highest value to the end, and never drops",
+        symptom="the rate stays at the schedule's highest value to the end, and never drops",
         meant=MultiStep(milestones=[40, 80], eta_max=0.1, gamma=0.1),
         broken=boundaries_in_images,
         fixed=boundaries_in_updates,
@@ -518,7 +518,7 @@ EXHIBITS: dict[int, Exhibit] = {
     2: Exhibit(
         letter="f",
         bug="the scheduler ticks several times for each update",
-        look="the whole schedule is there but squeezed, and over long before the run is",
+        symptom="the whole schedule is there but squeezed, and over long before the run is",
         meant=Linear(T_max=120, eta_max=0.1),
         broken=ticks_per_process,
         fixed=length_per_process,
@@ -530,7 +530,7 @@ EXHIBITS: dict[int, Exhibit] = {
     3: Exhibit(
         letter="e",
         bug="the cosine's length is in epochs, but its steps are updates",
-        look="a cosine goes down and up many times",
+        symptom="a cosine goes down and up many times",
         meant=Cosine(T_max=120, eta_max=0.1),
         broken=length_in_epochs,
         fixed=length_in_updates,
@@ -542,7 +542,7 @@ EXHIBITS: dict[int, Exhibit] = {
     4: Exhibit(
         letter="b",
         bug="the rate is set after the epoch that it is meant for",
-        look="the whole curve comes one late, behind a first rate that is not its own",
+        symptom="the whole curve comes one late, behind a first rate that is not its own",
         meant=warmup(Cosine(T_max=25, eta_max=0.3, eta_min=0.01), updates=5),
         broken=set_after_the_epoch,
         fixed=set_before_the_epoch,
@@ -554,7 +554,7 @@ EXHIBITS: dict[int, Exhibit] = {
     5: Exhibit(
         letter="c",
         bug="the scheduler steps before the optimizer",
-        look="every change comes one early: the first value is used once too few",
+        symptom="every change comes one early: the first value is used once too few",
         meant=Step(step_size=8, eta_max=0.1, gamma=0.5),
         broken=scheduler_first,
         fixed=optimizer_first,
@@ -566,7 +566,7 @@ EXHIBITS: dict[int, Exhibit] = {
     6: Exhibit(
         letter="a",
         bug="the scheduler was used up before the training, by a plot",
-        look="the training begins where the schedule ends",
+        symptom="the training begins where the schedule ends",
         meant=MultiStep(milestones=[10, 20], eta_max=0.5, gamma=0.5),
         broken=used_up_by_the_plot,
         fixed=plotted_from_the_schedule,
@@ -578,7 +578,7 @@ EXHIBITS: dict[int, Exhibit] = {
     7: Exhibit(
         letter="g",
         bug="the cosine's clock runs during the warm-up",
-        look="the rate drops by a step at the moment when the warm-up ends",
+        symptom="the rate drops by a step at the moment when the warm-up ends",
         meant=warmup(Cosine(T_max=80, eta_max=0.1), updates=20),
         broken=clock_runs_in_warmup,
         fixed=clock_starts_after_warmup,
@@ -589,7 +589,7 @@ EXHIBITS: dict[int, Exhibit] = {
     8: Exhibit(
         letter="h",
         bug="the warm-up begins at a rate of 0",
-        look="a warm-up's first update has the rate 0 and changes no weight",
+        symptom="a warm-up's first update has the rate 0 and changes no weight",
         meant=warmup(Constant(0.1), updates=5),
         broken=warmup_from_zero,
         fixed=warmup_from_above_zero,
@@ -600,7 +600,7 @@ EXHIBITS: dict[int, Exhibit] = {
     9: Exhibit(
         letter="j",
         bug="the new cycle starts from the rate that it finds, and that is the minimum",
-        look="one cycle is right, and then the rate never leaves the minimum",
+        symptom="one cycle is right, and then the rate never leaves the minimum",
         meant=CosineWarmRestarts(T_0=40, eta_max=0.1),
         broken=restart_from_where_it_stands,
         fixed=restart_from_the_peak,
@@ -611,7 +611,7 @@ EXHIBITS: dict[int, Exhibit] = {
     10: Exhibit(
         letter="k",
         bug="the number of the cycle comes from a rounded logarithm",
-        look="all is well but for a single update, the first of a later cycle",
+        symptom="all is well but for a single update, the first of a later cycle",
         meant=CosineWarmRestarts(T_0=1, eta_max=0.1, T_mult=3),
         broken=restart_by_logarithm,
         fixed=restart_by_counting,
@@ -624,7 +624,7 @@ EXHIBITS: dict[int, Exhibit] = {
     11: Exhibit(
         letter="l",
         bug="the run was resumed with one of its two states",
-        look="the rate is right up to a break, jumps there by a factor, and keeps the factor",
+        symptom="the rate is right up to a break, jumps there by a factor, and keeps the factor",
         meant=MultiStep(milestones=[30, 60], eta_max=0.1, gamma=0.5),
         broken=one_state_of_two,
         fixed=both_states,
@@ -636,7 +636,7 @@ EXHIBITS: dict[int, Exhibit] = {
     12: Exhibit(
         letter="i",
         bug="the cosine is shorter than the run, and climbs again",
-        look="a cosine is at its minimum once, too early, and on its way up when the run ends",
+        symptom="a cosine is at its minimum once, too early, and on its way up when the run ends",
         meant=Cosine(T_max=90, eta_max=0.1),
         broken=shorter_than_the_run,
         fixed=as_long_as_the_run,

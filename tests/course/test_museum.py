@@ -78,7 +78,9 @@ def test_only_the_wrong_order_makes_python_warn():
 def test_every_exhibit_has_a_letter_of_its_own():
     assert sorted(e.letter for e in EXHIBITS.values()) == list("abcdefghijkl")
     assert list(EXHIBITS) == list(range(1, 13))
-    assert len({e.look for e in EXHIBITS.values()}) == len({e.bug for e in EXHIBITS.values()}) == 12
+    assert (
+        len({e.symptom for e in EXHIBITS.values()}) == len({e.bug for e in EXHIBITS.values()}) == 12
+    )
 
 
 def test_the_scheduler_of_a_half_resumed_run_reports_the_right_rate():

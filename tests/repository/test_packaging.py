@@ -41,6 +41,17 @@ def lower_bounds(lines):
     )
 
 
+def group(name, included=True):
+    """What a dependency group asks for, with or without the groups that it includes."""
+    lines = []
+    for line in PYPROJECT["dependency-groups"][name]:
+        if isinstance(line, str):
+            lines.append(line)
+        elif included:
+            lines += group(line["include-group"])
+    return lines
+
+
 def conda_lines():
     """The lines for conda, and those for the pip that it has installed."""
     yaml = pytest.importorskip("yaml")
@@ -70,13 +81,11 @@ def test_conda_lines_parse():
 
 def test_conda_has_what_pip_would_install():
     lines = [line for extra in PROJECT["optional-dependencies"].values() for line in extra]
-    lines += [line for line in PYPROJECT["dependency-groups"]["test"] if isinstance(line, str)]
-    wanted = lower_bounds(PROJECT["dependencies"] + lines)
+    wanted = lower_bounds(PROJECT["dependencies"] + lines + group("test", included=False))
     wanted = {ON_CONDA.get(n, n): low for n, low in wanted.items() if n not in NOT_ON_CONDA}
     by_conda, by_pip = conda_lines()
     found = lower_bounds(by_conda + by_pip)
-    assert found.pop("python") is None  # it is pinned, and pip is for the module itself
-    assert found.pop("pip")
+    assert found.pop("python") is None  # it is pinned
     assert found == wanted
     assert None not in wanted.values()
 
@@ -294,6 +303,8 @@ def test_pip_installs_where_uv_cannot_be_had(checkout):
     assert result.returncode == 0
     assert "uv could not be installed, so pip installs" in result.stderr
     assert calls(checkout)[:-1] == [GET_UV, GET_PIP, BY_PIP + COURSE]
+    # Nor may what it installs ask for uv.
+    assert "uv" not in lower_bounds(group("test"))
 
 
 @needs_make

@@ -40,7 +40,7 @@ def diagnose(number: int, answer: str) -> Feedback:
     """
     exhibit = EXHIBITS[number]
     why = {
-        other.letter: f"With that bug {other.look}."
+        other.letter: f"With that bug {other.symptom}."
         for other in EXHIBITS.values()
         if other is not exhibit
     }

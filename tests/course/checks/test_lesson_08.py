@@ -134,7 +134,7 @@ RIGHT = {
 # A checker, a usual mistake, and a part of the hint that only this mistake must get.
 IMPOSTORS = [
     *[
-        (partial(lesson_08.diagnose, n), other.letter, other.look)
+        (partial(lesson_08.diagnose, n), other.letter, other.symptom)
         for n, e in EXHIBITS.items()
         for other in EXHIBITS.values()
         if other is not e
