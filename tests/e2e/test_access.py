@@ -52,7 +52,7 @@ def test_figures_stay_white_in_the_dark_theme(open_lab, name):
     lab.menu("Settings", "Theme", "JupyterLab Dark")
     seen = 0
     for _ in lab.screens():
-        for image in lab.page.locator(".jp-Notebook img").all():
+        for image in lab.page.locator(".jp-OutputArea img").all():
             corner = image.evaluate(
                 """i => { const c = document.createElement('canvas'); c.width = c.height = 1;
                 const p = c.getContext('2d'); p.drawImage(i, 0, 0);
