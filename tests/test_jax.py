@@ -103,6 +103,7 @@ def test_a_fractional_power_ends_at_its_floor(T_max):
             assert (rates[1:] == jnp.asarray(0.001, rates.dtype)).all()
 
 
+@pytest.mark.slow
 @each
 @pytest.mark.parametrize("mixin", [Doubled, DoubledCall])
 def test_a_mixin_changes_jax_s_arrays_too(schedule, mixin):

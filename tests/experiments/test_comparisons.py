@@ -32,6 +32,7 @@ def table(seeds=8, noise=0.002, gain=0.0, peaks=(0.1, 0.2, 0.4), rng=None, best=
     return pd.DataFrame(rows, columns=[*columns, "test_loss"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [4, 8])
 def test_interval_covers_the_truth_in_95_of_100(n):
     draws = np.random.default_rng(1).normal(0.3, 2, (4000, n))
