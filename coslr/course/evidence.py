@@ -171,6 +171,9 @@ def collect(study: Evidence, folder: Path | None = None, workers: int | None = N
         study: what to train.
         folder: where the tables are; None is `evidence_folder()`.
         workers: processes; None is one for each processor core.
+
+    Raises:
+        RuntimeError: a trial failed, for instance because the images are missing.
     """
     folder = folder or evidence_folder()
     table, curves = load(study.name, folder), load(f"{study.name}-curves", folder)
@@ -179,6 +182,10 @@ def collect(study: Evidence, folder: Path | None = None, workers: int | None = N
         started = time.monotonic()
         # Trials of one study take the same time, so a few at once keep every process busy.
         finished = studies.run(pending[:workers], workers=workers, progress=False)
+        # A failure, unlike a divergence, says nothing of a schedule, so it becomes no row.
+        failed = finished.table["status"].str.startswith("failed")
+        if failed.any():
+            raise RuntimeError(f"{study.name}: {finished.table['status'][failed].iloc[0]}")
         table = _joined(study, table, pd.DataFrame(_rows(finished)))
         curves = _joined(study, curves, pd.DataFrame(_curve_rows(finished)))
         _write(folder / f"{study.name}-curves.csv", curves.to_csv(index=False))
@@ -220,6 +227,8 @@ def _joined(study: Evidence, table: pd.DataFrame, new: pd.DataFrame) -> pd.DataF
     both = pd.concat([part for part in (table, new) if len(part)] or [table], ignore_index=True)
     if not len(both):
         return both
+    # A process killed between the two tables has written curves whose trials come again.
+    both = both.drop_duplicates([*ROW, *(["epoch"] if "epoch" in both else [])], keep="last")
     contests = {contest.name: i for i, contest in enumerate(study.contests)}
     entries = [entry.name for contest in study.contests for entry in contest.entries]
     order = pd.DataFrame(

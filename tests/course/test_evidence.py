@@ -131,6 +131,25 @@ def test_committed_rows_are_not_trained_again(collected, tmp_path, monkeypatch):
     collect(STUDY, tmp_path, workers=1)
 
 
+def test_curves_of_a_trial_that_comes_again_are_there_once(collected, tmp_path, monkeypatch):
+    monkeypatch.setenv("COSLR_STUDIES", str(tmp_path / "studies"))
+    whole = (collected / "train_a_cnn-curves.csv").read_bytes()
+    (tmp_path / "train_a_cnn-curves.csv").write_bytes(whole)
+    load("train_a_cnn", collected).iloc[:-1].to_csv(tmp_path / "train_a_cnn.csv", index=False)
+    collect(STUDY, tmp_path, workers=1)
+    assert (tmp_path / "train_a_cnn-curves.csv").read_bytes() == whole
+
+
+@pytest.mark.filterwarnings("ignore:.*trials failed")
+def test_a_failed_trial_becomes_no_row(tmp_path, monkeypatch):
+    monkeypatch.setenv("COSLR_STUDIES", str(tmp_path / "studies"))
+    settings = {**TINY, "optimizer": "SGD", "options": {"unknown": 1}}
+    contest = Contest("first", FAMILY, (900,), (1000,), settings, shared_peak=0.05)
+    with pytest.raises(RuntimeError, match="train_a_cnn: failed: TypeError"):
+        collect(Evidence("train_a_cnn", (contest,), ()), tmp_path, workers=1)
+    assert not list(tmp_path.glob("*.csv"))
+
+
 def test_an_unknown_study_is_named():
     with pytest.raises(ValueError, match="name='train': must be one of train_a_cnn"):
         load("train")
