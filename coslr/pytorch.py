@@ -1,36 +1,28 @@
-"""A schedule drives a PyTorch optimizer, and an audit reads the rates that the optimizer used.
+"""A schedule drives a PyTorch optimizer.
 
-``ScheduleLR`` writes learning rates into the optimizer. ``audit`` reads them inside
-``optimizer.step`` and knows nothing of any scheduler, so each of the two can catch a mistake of
-the other.
+``ScheduleLR`` writes learning rates into the optimizer. `coslr.audit.audit`, which can be imported
+from here too, reads them inside ``optimizer.step``, so each of the two can catch a mistake of the
+other.
 """
 
-import contextlib
 import json
-import math
-import sys
 import warnings
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
-from coslr._arguments import positive, require, require_type, whole
+from coslr._arguments import require, whole
+from coslr._optimizers import OptimizerWrapper, scaler_found_overflow, unwrapped
 from coslr._optional import extra
+from coslr.audit import AuditError, audit
 from coslr.schedules import Schedule
+from coslr.trace import RateFunction, Trace, checked_steps_per_unit, one_per_group
 
 with extra("train"):
     import torch
     from torch.optim.lr_scheduler import LRScheduler
 
-RateFunction = Callable[[float], float]  # from t to a rate, as every schedule is
-
-
-class _OptimizerWrapper(Protocol):
-    """An object that keeps the real optimizer, or the next wrapper around it."""
-
-    @property
-    def optimizer(self) -> "torch.optim.Optimizer | _OptimizerWrapper": ...
+__all__ = ["AuditError", "ScheduleLR", "Trace", "audit"]
 
 
 class ScheduleLR(LRScheduler):
@@ -75,7 +67,7 @@ class ScheduleLR(LRScheduler):
 
     def __init__(
         self,
-        optimizer: torch.optim.Optimizer | _OptimizerWrapper,
+        optimizer: torch.optim.Optimizer | OptimizerWrapper,
         schedule: RateFunction | Sequence[RateFunction],
         *,
         steps_per_unit: float = 1,
@@ -83,16 +75,16 @@ class ScheduleLR(LRScheduler):
         momentum: RateFunction | Sequence[RateFunction] | None = None,
         only_after_update: bool = False,
     ):
-        optimizer = _unwrapped(optimizer)
+        optimizer = unwrapped(optimizer)
         groups = optimizer.param_groups
-        self.schedules = _one_per_group("schedule", schedule, len(groups))
+        self.schedules = one_per_group("schedule", schedule, len(groups))
         self.momenta: list[RateFunction] = []
         if momentum is not None:
-            self.momenta = _one_per_group("momentum", momentum, len(groups))
+            self.momenta = one_per_group("momentum", momentum, len(groups))
             has_momentum = all("momentum" in group or "betas" in group for group in groups)
             must_be = "None, because this optimizer has neither momentum nor betas"
             require(has_momentum, "momentum", momentum, must_be)
-        self.steps_per_unit = _checked_steps_per_unit(steps_per_unit)
+        self.steps_per_unit = checked_steps_per_unit(steps_per_unit)
         must_be = "-1 for a new run, or the index of the last update that is done"
         last_epoch = whole("last_epoch", last_epoch, must_be, least=-1)
         self.only_after_update = bool(only_after_update)
@@ -118,7 +110,7 @@ class ScheduleLR(LRScheduler):
 
         def after_update(optimizer: torch.optim.Optimizer, *_: object) -> None:
             scheduler = reference()
-            if scheduler is not None and not _scaler_found_overflow(optimizer):
+            if scheduler is not None and not scaler_found_overflow(optimizer):
                 scheduler._updated_since_step = True
 
         self.optimizer.register_load_state_dict_post_hook(after_load)
@@ -255,51 +247,6 @@ class ScheduleLR(LRScheduler):
         self._reapply_after_load()
 
 
-# -------------------------------------------------------------------------- shared by both
-
-
-def _unwrapped(optimizer: torch.optim.Optimizer | _OptimizerWrapper) -> torch.optim.Optimizer:
-    """The optimizer inside all wrappers, because only that one runs hooks."""
-    # Look for `.optimizer` first: Accelerate's wrapper is itself an instance of Optimizer.
-    while hasattr(optimizer, "optimizer"):
-        optimizer = optimizer.optimizer
-    must_be = "a torch.optim.Optimizer, or a wrapper that keeps one in .optimizer"
-    require_type(isinstance(optimizer, torch.optim.Optimizer), "optimizer", optimizer, must_be)
-    return optimizer
-
-
-def _one_per_group(
-    name: str, schedule: RateFunction | Sequence[RateFunction], groups: int
-) -> list[RateFunction]:
-    """The schedules as a list, with one for each of the param groups."""
-    if isinstance(schedule, list | tuple):
-        must_be = f"one schedule, or a list of {groups}, one for each param group"
-        require(len(schedule) == groups, name, schedule, must_be)
-        schedules = list(schedule)
-    else:
-        schedules = [schedule] * groups
-    for one in schedules:
-        # A class is callable too, but calling it with t would build a schedule.
-        is_function = callable(one) and not isinstance(one, type)
-        require_type(is_function, name, one, "a schedule such as Cosine(50, eta_max=0.1)")
-    return schedules
-
-
-def _checked_steps_per_unit(steps_per_unit: float) -> float:
-    must_be = "a number above 0, such as len(loader)"
-    return positive("steps_per_unit", steps_per_unit, must_be)
-
-
-def _scaler_found_overflow(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether this call of ``step`` changes nothing, because GradScaler found an overflow.
-
-    GradScaler does not call other optimizers then. It does call a fused one, and tells it what it
-    found in ``found_inf``, an attribute that exists only during that call.
-    """
-    overflow = getattr(optimizer, "found_inf", None)
-    return overflow is not None and bool(overflow)
-
-
 def _as_json(schedules: list[RateFunction]) -> str:
     """One string by which ``load_state_dict`` recognises the schedules that a state belongs to."""
     return json.dumps(
@@ -314,165 +261,3 @@ def _as_json(schedules: list[RateFunction]) -> str:
 def _parsed(value: float | str) -> object:
     """A description as Python values, in which 50 and 50.0 are equal; numbers stay as they are."""
     return json.loads(value) if isinstance(value, str) else value
-
-
-# -------------------------------------------------------------------------------- the audit
-
-
-class AuditError(AssertionError):
-    """An update would use a learning rate that is not the schedule's."""
-
-
-@dataclass
-class Trace:
-    """What an audit recorded: the learning rate in force at each update.
-
-    Attributes:
-        rates: the rates of the first param group, one per update.
-        groups: the same for every param group: ``groups[i][k]`` is group i at update k.
-
-    Example:
-        >>> trace = Trace([[0.4, 0.3], [0.04, 0.03]])  # two param groups, two updates
-        >>> trace.rates
-        [0.4, 0.3]
-    """
-
-    groups: list[list[float]] = field(default_factory=list)
-
-    @property
-    def rates(self) -> list[float]:
-        """The rates of the first param group."""
-        return self.groups[0] if self.groups else []
-
-    def differences(
-        self,
-        schedule: RateFunction | Sequence[RateFunction],
-        *,
-        steps_per_unit: float = 1,
-        first_update: int = 0,
-    ) -> list[list[float]]:
-        """Subtract the schedule's rates from the recorded ones.
-
-        `coslr.course.plotting.recorded` draws the recorded rates over the schedule.
-
-        Args:
-            schedule: as in `audit`.
-            steps_per_unit: as in `audit`.
-            first_update: as in `audit`.
-
-        Returns:
-            Recorded minus scheduled rate, ``[i][k]`` for param group i at update k.
-
-        Example:
-            >>> from coslr import Linear
-            >>> trace = Trace([[0.4, 0.4, 0.4]])  # the rate never moved
-            >>> [round(d, 9) for d in trace.differences(Linear(T_max=4, eta_max=0.4))[0]]
-            [0.0, 0.1, 0.2]
-        """
-        schedules = _one_per_group("schedule", schedule, len(self.groups))
-        units = _checked_steps_per_unit(steps_per_unit)
-        updates = range(first_update, first_update + len(self.rates))
-        times = [k / units if units != 1 else k for k in updates]
-        return [
-            [rate - float(scheduled(t)) for rate, t in zip(rates, times, strict=True)]
-            for rates, scheduled in zip(self.groups, schedules, strict=True)
-        ]
-
-
-@contextlib.contextmanager
-def audit(
-    optimizer: torch.optim.Optimizer | _OptimizerWrapper,
-    schedule: RateFunction | Sequence[RateFunction] | None = None,
-    *,
-    steps_per_unit: float = 1,
-    first_update: int = 0,
-    tolerance: float = 1e-9,
-    group: int | None = None,
-) -> Iterator[Trace]:
-    """Compare the learning rate in force at every update with a schedule, or only record it.
-
-    The audit reads the rate inside ``optimizer.step``. It therefore sees what the update uses,
-    whoever wrote it: any scheduler, any trainer, or nobody.
-
-    Args:
-        optimizer: any torch optimizer, or a wrapper that keeps one in ``.optimizer`` (Accelerate).
-        schedule: the rates that should be in force: a schedule, any function of t, or a list of one
-            per param group. None only records.
-        steps_per_unit: optimizer updates in one unit of the schedule; ``len(loader)`` for epochs.
-        first_update: index of the first update in the block, above 0 if a run goes on.
-        tolerance: largest relative difference that passes; float32 rates need about 1e-6.
-        group: index of the only param group to audit. None audits all of them.
-
-    Yields:
-        A `Trace`, which grows while the block runs; ``trace.rates`` are the rates of the first
-        group audited.
-
-    Raises:
-        AuditError: at the first update that differs, before the optimizer makes it. The error names
-            the update, the rate expected and the rate found.
-        ValueError: param groups were added to the optimizer within the block.
-
-    Example:
-        >>> from coslr import Cosine
-        >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
-        >>> with audit(optimizer, Cosine(T_max=50, eta_max=0.1)):
-        ...     for _ in range(2):
-        ...         optimizer.step()  # nobody moves the learning rate
-        Traceback (most recent call last):
-        ...
-        coslr.pytorch.AuditError: update 1: the schedule says 0.0999013, but 0.1 is in force
-    """
-    optimizer = _unwrapped(optimizer)
-    count = len(optimizer.param_groups)
-    if group is not None:
-        must_be = f"from 0 to {count - 1}, or None for all param groups"
-        group = whole("group", group, must_be, least=0)
-        require(group < count, "group", group, must_be)
-    audited = range(count) if group is None else [group]
-    schedules = None if schedule is None else _one_per_group("schedule", schedule, len(audited))
-    units = _checked_steps_per_unit(steps_per_unit)
-    trace = Trace([[] for _ in audited])
-
-    def before_update(optimizer: torch.optim.Optimizer, *_: object) -> None:
-        if _scaler_found_overflow(optimizer) or _called_by_a_subclass(optimizer):
-            return
-        update = first_update + len(trace.rates)
-        if group is None and len(optimizer.param_groups) != count:
-            raise ValueError(
-                f"optimizer: has {len(optimizer.param_groups)} param groups at update {update}, "
-                f"but had {count} when the audit began. Begin a new audit with "
-                f"first_update={update}"
-            )
-        for rates, i in zip(trace.groups, audited, strict=True):
-            rates.append(float(optimizer.param_groups[i]["lr"]))
-        if schedules is None:
-            return
-        for rates, scheduled, i in zip(trace.groups, schedules, audited, strict=True):
-            expected = float(scheduled(update / units if units != 1 else update))
-            if not math.isclose(rates[-1], expected, rel_tol=tolerance, abs_tol=1e-15):
-                where = f" (param group {i})" if count > 1 else ""
-                raise AuditError(
-                    f"update {update}{where}: the schedule says {expected:.6g}, "
-                    f"but {rates[-1]:.6g} is in force"
-                )
-
-    hook = optimizer.register_step_pre_hook(before_update)
-    try:
-        yield trace
-    finally:
-        hook.remove()
-
-
-def _called_by_a_subclass(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether the current ``step`` was called by the ``step`` of a subclass.
-
-    torch runs the hooks for both calls, but they make one update.
-    """
-    # From here: the hook that called us, and then the function of torch's that runs the hooks.
-    runs_hooks = sys._getframe(2)
-    outer = runs_hooks.f_back
-    while outer is not None:
-        if outer.f_code is runs_hooks.f_code and outer.f_locals.get("self") is optimizer:
-            return True
-        outer = outer.f_back
-    return False

@@ -27,8 +27,11 @@ with extra("train"):
 # those that only draw or write messages. A test compares.
 TRAINING_CODE = (
     "_arguments",
+    "_optimizers",
+    "audit",
     "pytorch",
     "schedules",
+    "trace",
     "experiments/batchnorm",
     "experiments/data",
     "experiments/models",

@@ -156,7 +156,7 @@ def fit(
 
     Raises:
         ValueError, TypeError: the argument, its value, and what would be right.
-        coslr.pytorch.AuditError: an update used a rate that was not the schedule's.
+        coslr.audit.AuditError: an update used a rate that was not the schedule's.
 
     Example:
         >>> from coslr import Cosine

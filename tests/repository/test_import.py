@@ -27,7 +27,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 # Packages that come with one of ours and are imported under a name of their own.
 COME_ALONG = {"ipywidgets": {"IPython"}, "matplotlib": {"cycler", "PIL"}}
 # What files of the top level need besides numpy.
-BESIDES_NUMPY = {"pytorch.py": {"torch"}}
+BESIDES_NUMPY = {file: {"torch"} for file in ("_optimizers.py", "audit.py", "pytorch.py")}
 
 
 def packages(*extras):
