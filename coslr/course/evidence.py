@@ -5,18 +5,7 @@
 trains what the tables in ``notebooks/evidence`` lack, and adds each finished trial to its table at
 once. So a study can be stopped at any time, go on later, and move to another machine.
 
-**The rules, fixed before the first run of a study.**
-
-* Each study is a list of contests (see `coslr.experiments.contests`). Every schedule gets five
-  peaks and one refinement, extended in the same way where the best is at an edge. The mean
-  validation accuracy of the search seeds chooses. A ratio that the shape depends on, such as an
-  exponential's floor, is searched too, so that schedule gets more effort, not less.
-* Other seeds are judged, at the chosen peak alone, on test images. No study of the first edition
-  used a seed from 900 on.
-* A study lists its comparisons. `coslr.experiments.outcomes` says what counts as better, worse,
-  equivalent or open, and gives the margins. The first measure decides; the others are shown.
-* Measures that begin with "half" are those of the same runs at half of the budget. ``gap_loss`` is
-  the test loss less the training loss, both at the end: how much a run has overfitted.
+`coslr.course.protocol` says what the studies are, and which rules were fixed before the first run.
 """
 
 import argparse
@@ -26,119 +15,22 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from coslr._arguments import require
 from coslr._optional import extra
+from coslr.course.protocol import STUDIES, Evidence
 from coslr.experiments import studies
-from coslr.experiments.contests import JUDGE, ROW, Contest, Entry
-from coslr.experiments.trials import MEASURES, Split, Trial
-from coslr.schedules import Constant, Cosine, Exponential, Linear, MultiStep
+from coslr.experiments.contests import JUDGE, ROW
+from coslr.experiments.standings import Standings
+from coslr.experiments.trials import MEASURES, Trial
 
 with extra("train"):
     import joblib
     import pandas as pd
-
-SEARCH_SEEDS = (900, 901)
-JUDGE_SEEDS = tuple(range(1000, 1012))
-
-# All of Fashion-MNIST, averaged over 2x2 pixels; its own 10,000 test images for the report.
-FULL = Split(n_train=50_000, n_validation=10_000, size=14, full=True)
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """One study of the evidence.
-
-    Attributes:
-        name: the lesson that it belongs to, without its number.
-        contests: in the order in which they run.
-        comparisons: which pairs are compared, as (contest, a, b).
-        measures: columns of the table; the first decides.
-    """
-
-    name: str
-    contests: tuple[Contest, ...]
-    comparisons: tuple[tuple[str, str, str], ...]
-    measures: tuple[str, ...] = ("test_accuracy", "test_loss")
-
-    def pending(self, table: pd.DataFrame) -> list[Trial]:
-        """What the first contest that is not over asks for next; none when all are over."""
-        return next((wanted for contest in self.contests if (wanted := contest.pending(table))), [])
-
-
-# ------------------------------------------------------------------------------ train_a_cnn
-
-# The article's example: a CNN, 50 epochs. It names no weight decay; SGDR trains with 5e-4.
-WITHOUT, WITH = "no weight decay", "weight decay 5e-4"
-NESTEROV = {"momentum": 0.9, "nesterov": True}
-
-FAMILY = (
-    Entry("cosine", lambda eta, T: Cosine(T, eta)),
-    Entry("linear", lambda eta, T: Linear(T, eta)),
-    Entry("step", lambda eta, T: MultiStep([T // 2, 3 * T // 4], eta)),
-    Entry(
-        "exponential",
-        {
-            "to 1/1000": lambda eta, T: Exponential(T, eta, eta / 1000),
-            "to 1/100": lambda eta, T: Exponential(T, eta, eta / 100),
-            "to 1/10": lambda eta, T: Exponential(T, eta, eta / 10),
-        },
-    ),
-    Entry("constant", lambda eta, T: Constant(eta), centre=0.025),
-)
-
-# The article's own numbers: plain SGD from 0.1 to 0.0001, here stepped at every update.
-PRINTED = (
-    Entry("cosine", lambda eta, T: Cosine(T, eta, 1e-4)),
-    Entry("linear", lambda eta, T: Linear(T, eta, 1e-4)),
-    Entry("step", lambda eta, T: MultiStep([T // 2, 3 * T // 4], eta)),
-    Entry("constant", lambda eta, T: Constant(eta)),
-)
-
-
-def _article_size(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {"epochs": 50, "batch_size": 128, "data": FULL, "options": dict(options)}
-
-
-TRAIN_A_CNN = Evidence(
-    "train_a_cnn",
-    contests=(
-        Contest(WITHOUT, FAMILY, SEARCH_SEEDS, JUDGE_SEEDS, _article_size(NESTEROV)),
-        Contest(
-            WITH,
-            FAMILY,
-            SEARCH_SEEDS,
-            JUDGE_SEEDS,
-            _article_size({**NESTEROV, "weight_decay": 5e-4}),
-        ),
-        Contest(
-            "as printed", PRINTED, SEARCH_SEEDS, JUDGE_SEEDS, _article_size({}), shared_peak=0.1
-        ),
-    ),
-    comparisons=(
-        *((regime, "cosine", other) for regime in (WITHOUT, WITH)
-          for other in ("linear", "step", "exponential", "constant")),
-        *(("as printed", "cosine", other) for other in ("linear", "step", "constant")),
-    ),
-    # At the end, at half of the budget in the same runs, and on the training images.
-    measures=(
-        "test_accuracy",
-        "test_loss",
-        "half_test_accuracy",
-        "half_test_loss",
-        "training_accuracy",
-        "training_loss",
-        "gap_loss",
-    ),
-)  # fmt: skip
-
-STUDIES = {study.name: study for study in (TRAIN_A_CNN,)}
-
 
 # ------------------------------------------------------------------------------- the tables
 
@@ -176,43 +68,96 @@ def collect(study: Evidence, folder: Path | None = None, workers: int | None = N
         RuntimeError: a trial failed, for instance because the images are missing.
     """
     folder = folder or evidence_folder()
-    table, curves = load(study.name, folder), load(f"{study.name}-curves", folder)
     workers = workers or joblib.cpu_count()
-    while pending := study.pending(table):
+    while pending := study.pending(load(study.name, folder)):
         started = time.monotonic()
-        # Trials of one study take the same time, so a few at once keep every process busy.
-        finished = studies.run(pending[:workers], workers=workers, progress=False)
-        # A failure, unlike a divergence, says nothing of a schedule, so it becomes no row.
-        failed = finished.table["status"].str.startswith("failed")
-        if failed.any():
-            raise RuntimeError(f"{study.name}: {finished.table['status'][failed].iloc[0]}")
-        table = _joined(study, table, pd.DataFrame(_rows(finished)))
-        curves = _joined(study, curves, pd.DataFrame(_curve_rows(finished)))
-        _write(folder / f"{study.name}-curves.csv", curves.to_csv(index=False))
-        _write(folder / f"{study.name}.csv", table.to_csv(index=False))
-        _note(folder, study.name, table, time.monotonic() - started)
-        print(f"{study.name}: {len(table)} trials are done", flush=True)
+        # Trials of one contest take about the same time, so a few at once keep every process busy.
+        if study.walk is None:
+            rows, curves = _train(study.name, pending[:workers], workers)
+        else:
+            rows, curves = study.walk(pending), pd.DataFrame()
+        _add(study, folder, rows.assign(machine=_machine()), curves, started)
+    for row in _derived(study, load(study.name, folder)):
+        _add(study, folder, pd.DataFrame([row]), pd.DataFrame(), time.monotonic())
+
+
+def standings(name: str, contest: str, folder: Path | None = None) -> Standings:
+    """The standings of a contest of the evidence, as far as its tables go.
+
+    Args:
+        name: of the study.
+        contest: of the contest in it.
+        folder: where the tables are; None is `evidence_folder()`.
+
+    Example:
+        >>> standings("train_a_cnn", "no weight decay").contest.judge_seeds[0]
+        1000
+    """
+    table, curves = load(name, folder), load(f"{name}-curves", folder)
+    study = STUDIES[name]
+    derived = tuple(made.name for made in study.derived if made.contest == contest)
+    own = study.contest(contest)
+    return Standings(own, table, curves if len(curves) else None, study.measures, derived)
+
+
+def _train(name: str, trials: list[Trial], workers: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What the two tables keep of these trials."""
+    finished = studies.run(trials, workers=workers, progress=False)
+    # A failure, unlike a divergence, says nothing of a schedule, so it becomes no row.
+    failed = finished.table["status"].str.startswith("failed")
+    if failed.any():
+        raise RuntimeError(f"{name}: {finished.table['status'][failed].iloc[0]}")
+    return pd.DataFrame(_rows(finished)), pd.DataFrame(_curve_rows(finished))
+
+
+def _derived(study: Evidence, table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """The rows that are made from those of judged runs, as far as the table lacks them."""
+    done = {tuple(row) for row in table[["contest", "name", "seed"]].itertuples(index=False)}
+    for derived in study.derived:
+        for seed in derived.seeds:
+            if (derived.contest, derived.name, seed) not in done:
+                measures = derived.measures(study.contest(derived.contest), table, seed)
+                row: dict[str, Any] = {
+                    "contest": derived.contest,
+                    "name": derived.name,
+                    "variant": "-",
+                }
+                row |= {"seed": seed, "role": JUDGE, "status": "ok", "machine": _machine()}
+                yield row | {name: round(float(value), 6) for name, value in measures.items()}
+
+
+def _add(
+    study: Evidence, folder: Path, rows: pd.DataFrame, curves: pd.DataFrame, started: float
+) -> None:
+    """Add rows to the tables on disk, the curves first, so that no row is without its curve."""
+    if len(curves):
+        both = _joined(study, load(f"{study.name}-curves", folder), curves)
+        _write(folder / f"{study.name}-curves.csv", both.to_csv(index=False))
+    table = _joined(study, load(study.name, folder), rows)
+    _write(folder / f"{study.name}.csv", table.to_csv(index=False))
+    _note(folder, study.name, table, time.monotonic() - started)
+    print(f"{study.name}: {len(table)} rows are done", flush=True)
 
 
 def _rows(study: studies.Study) -> Iterator[dict[str, Any]]:
     """What the table keeps of each trial."""
-    machine = _machine()
     for i, trial in enumerate(study.trials):
         ended, curve = study.table.iloc[i], study.curves[study.curves["trial"] == i]
-        halfway = curve[curve["epoch"] == trial.epochs // 2].iloc[0]
         row = {column: ended[column] for column in (*ROW, "status")}
         row |= {"updates": int(curve["update"].iloc[-1])}
         row |= {measure: round(float(ended[measure]), 6) for measure in MEASURES}
-        for measure in ("test_accuracy", "test_loss"):
-            row[f"half_{measure}"] = round(float(halfway[measure]), 6)
+        if trial.epochs > 1:
+            halfway = curve[curve["epoch"] == trial.epochs // 2].iloc[0]
+            for measure in ("test_accuracy", "test_loss"):
+                row[f"half_{measure}"] = round(float(halfway[measure]), 6)
         row["gap_loss"] = round(row["test_loss"] - row["training_loss"], 6)
-        yield row | {"machine": machine}
+        yield row
 
 
 def _curve_rows(study: studies.Study) -> Iterator[dict[str, Any]]:
     """The test curves of judged trials, for figures."""
     for i, trial in enumerate(study.trials):
-        if dict(trial.extras)["role"] == JUDGE:
+        if dict(trial.extras)["role"] == JUDGE and trial.epochs > 1:
             ended = study.table.iloc[i]
             for _, row in study.curves[study.curves["trial"] == i].iterrows():
                 yield {column: ended[column] for column in ROW} | {
@@ -231,6 +176,7 @@ def _joined(study: Evidence, table: pd.DataFrame, new: pd.DataFrame) -> pd.DataF
     both = both.drop_duplicates([*ROW, *(["epoch"] if "epoch" in both else [])], keep="last")
     contests = {contest.name: i for i, contest in enumerate(study.contests)}
     entries = [entry.name for contest in study.contests for entry in contest.entries]
+    entries += [derived.name for derived in study.derived]
     order = pd.DataFrame(
         {
             "contest": both["contest"].map(contests),

@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from coslr._arguments import not_negative, number, require, require_type, sequence
 from coslr._optional import extra
+from coslr.experiments.outcomes import student_interval
 
 with extra("train"):
     import pandas as pd
-    from scipy import stats
 
 # Two peaks of a grid that are further apart than this factor leave room for a better one between.
 FINE_GRID = 1.5
@@ -281,7 +281,7 @@ def paired(a: str, b: str, differences: ArrayLike, measure: str) -> Comparison:
     """
     require_type(isinstance(measure, str), "measure", measure, "the name of a measure")
     values = _numbers("differences", differences)
-    mean, low, high = _student_interval(values)
+    mean, low, high = student_interval(values)
     return Comparison(a, b, math.nan, math.nan, measure, mean, low, high, len(values))
 
 
@@ -300,7 +300,7 @@ def interval(values: ArrayLike) -> tuple[float, float, float]:
         >>> [round(x, 2) for x in interval([1.0, 2.0, 3.0])]
         [2.0, -0.48, 4.48]
     """
-    return _student_interval(_numbers("values", values))
+    return student_interval(_numbers("values", values))
 
 
 def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
@@ -308,16 +308,6 @@ def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
     items = sequence(name, values, right)
     require(len(items) >= 2, name, values, right)
     return np.array([number(f"{name}[{i}]", item) for i, item in enumerate(items)], dtype=float)
-
-
-def _student_interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
-    first = float(values[0])
-    # scipy warns of lost digits if the values differ little compared with their mean. So we give it
-    # the distances from the first value, whose mean is never large compared with them. They are
-    # exactly 0 for equal values, and so is their interval.
-    distances = values - first
-    low, high = stats.ttest_1samp(distances, 0).confidence_interval(0.95)
-    return first + float(distances.mean()), first + float(low), first + float(high)
 
 
 # ------------------------------------------------------------------- how much a peak matters

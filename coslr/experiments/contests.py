@@ -8,13 +8,14 @@ A contest trains nothing itself. `Contest.pending` says which trials the rule as
 the rows that are there, so that a contest can be stopped and continued anywhere.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from coslr._arguments import require
 from coslr._optional import extra
 from coslr.experiments import search
+from coslr.experiments.outcomes import low_is_good
 from coslr.experiments.trials import Trial, grid
 from coslr.schedules import Schedule
 
@@ -38,12 +39,25 @@ class Entry:
             validation score is judged.
         centre: the middle of the first five peaks.
         settings: fields of its trials that differ from the contest's, such as the optimizer.
+        variant_settings: the same for each variant by its name, such as three weight decays.
+        peak_from: another entry of the contest. This one then needs no search: it is judged at the
+            other's best peak, to show what changes if nothing else does.
+        times: with `peak_from`, the factor by which the other's best peak is multiplied.
     """
 
     name: str
     schedule: Maker | Mapping[str, Maker]
     centre: float = 0.1
     settings: Mapping[str, Any] = field(default_factory=dict)
+    variant_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    peak_from: str = ""
+    times: float = 1.0
+
+    def __post_init__(self) -> None:
+        variants, named = sorted(self.variants), sorted(self.variant_settings)
+        require(set(named) <= set(variants), "variant_settings", named, f"some of {variants}")
+        one = not self.peak_from or len(variants) == 1
+        require(one, "schedule", variants, "one alone, where peak_from chooses the peak")
 
     @property
     def variants(self) -> dict[str, Maker]:
@@ -60,7 +74,7 @@ class Contest:
         entries: the schedules; names differ.
         search_seeds, judge_seeds: no seed is in both.
         settings: fields of every trial, as `coslr.experiments.trials.grid` takes them.
-        by: the validation measure that chooses; an accuracy or a loss.
+        by: the validation measure that chooses, such as an accuracy or a loss.
         shared_peak: the peak of all schedules, which then need no search; None is each its best.
     """
 
@@ -78,6 +92,10 @@ class Contest:
         both = sorted({*self.search_seeds} & {*self.judge_seeds})
         require(not both, "judge_seeds", both, "seeds that choose no peak")
         require(self.by.startswith("validation_"), "by", self.by, "a measure of validation images")
+        for entry in self.entries:
+            searched = [other.name for other in self.entries if not other.peak_from]
+            known = not entry.peak_from or entry.peak_from in searched
+            require(known, "peak_from", entry.peak_from, f"an entry with a search, of {searched}")
 
     def pending(self, table: pd.DataFrame) -> list[Trial]:
         """The trials that the rule asks for next; none when the contest is over.
@@ -114,26 +132,47 @@ class Contest:
             )
         return pd.DataFrame(rows).set_index("name")
 
+    def at_best(self, name: str, table: pd.DataFrame, seeds: Iterable[int]) -> list[Trial]:
+        """The judged trials of an entry with these seeds, at the peak that its search chose.
+
+        Args:
+            name: of the entry.
+            table: as in `pending`.
+            seeds: any seeds, also others than the contest's.
+
+        Raises:
+            ValueError: the search is not over, or has no result.
+        """
+        (entry,) = (entry for entry in self.entries if entry.name == name)
+        variant, eta, _, obstacle = self._choice(entry, table)
+        require(eta == eta, "name", name, f"an entry with a best peak, but {obstacle}")
+        return self._trials(entry, variant, (eta,), JUDGE, seeds)
+
     def _wanted(self, entry: Entry, table: pd.DataFrame) -> Iterator[Trial]:
-        if self.shared_peak is None:
+        if self.shared_peak is None and not entry.peak_from:
             searching = False
             for variant in entry.variants:
                 found = search.progress(self._scores(entry, variant, table), entry.centre)
                 searching = searching or bool(found.wanted)
-                yield from self._trials(entry, variant, found.wanted, SEARCH)
+                yield from self._trials(entry, variant, found.wanted, SEARCH, self.search_seeds)
             if searching:
                 return
         variant, eta, _, _ = self._choice(entry, table)
         if eta == eta:  # not NaN: there is a result to judge
-            yield from self._trials(entry, variant, (eta,), JUDGE)
+            yield from self._trials(entry, variant, (eta,), JUDGE, self.judge_seeds)
 
     def _trials(
-        self, entry: Entry, variant: str, peaks: tuple[float, ...], role: str
+        self,
+        entry: Entry,
+        variant: str,
+        peaks: tuple[float, ...],
+        role: str,
+        seeds: Iterable[int],
     ) -> list[Trial]:
-        seeds = self.search_seeds if role == SEARCH else self.judge_seeds
         extras = {"contest": self.name, "variant": variant, "role": role}
-        settings = {**self.settings, **entry.settings, "extras": extras}
-        return grid({entry.name: entry.variants[variant]}, peaks, seeds, **settings)
+        own = {**entry.settings, **entry.variant_settings.get(variant, {})}
+        settings = {**self.settings, **own, "extras": extras}
+        return grid({entry.name: entry.variants[variant]}, peaks, [*seeds], **settings)
 
     def _scores(self, entry: Entry, variant: str, table: pd.DataFrame) -> dict[float, float]:
         """Peak -> mean score of the search seeds, for the peaks that all of them have tried."""
@@ -145,7 +184,7 @@ class Contest:
             & (table["variant"] == variant)
             & (table["role"] == SEARCH)
         ]
-        sign = -1 if self.by.endswith("loss") else 1
+        sign = -1 if low_is_good(self.by) else 1
         scores = {}
         for eta, runs in rows.groupby("eta_max"):
             if set(self.search_seeds) <= set(runs["seed"]):
@@ -160,6 +199,10 @@ class Contest:
         nan = float("nan")
         if self.shared_peak is not None:
             return next(iter(entry.variants)), self.shared_peak, nan, ""
+        if entry.peak_from:
+            (other,) = (other for other in self.entries if other.name == entry.peak_from)
+            _, eta, _, obstacle = self._choice(other, table)
+            return next(iter(entry.variants)), search.significant(entry.times * eta), nan, obstacle
         candidates, obstacles = [], []
         for variant in entry.variants:
             scores = self._scores(entry, variant, table)

@@ -29,6 +29,7 @@ TRAINING_CODE = (
     "_arguments",
     "_optimizers",
     "audit",
+    "diagnosis",
     "pytorch",
     "schedules",
     "trace",

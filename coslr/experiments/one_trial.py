@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +36,12 @@ class Snapshot(TypedDict):
 
     Attributes:
         predictions: log-probabilities of the test images, float32, (images, classes).
+        validation: the same of the validation images.
         weights: name -> array, as in the model's ``state_dict``, if the trial asks for them.
     """
 
     predictions: NDArray[np.float32]
+    validation: NDArray[np.float32]
     weights: NotRequired[dict[str, NDArray[Any]]]
 
 
@@ -74,6 +76,7 @@ class TrialResult:
         arrays: dict[str, NDArray[Any]] = dict(self.measures)
         for epoch, snapshot in self.snapshots.items():
             arrays[f"snapshots/{epoch}/predictions"] = snapshot["predictions"]
+            arrays[f"snapshots/{epoch}/validation"] = snapshot["validation"]
             for name, weights in snapshot.get("weights", {}).items():
                 arrays[f"snapshots/{epoch}/weights/{name}"] = weights
         return arrays
@@ -81,14 +84,17 @@ class TrialResult:
     @classmethod
     def from_arrays(cls, status: str, arrays: Mapping[str, NDArray[Any]]) -> "TrialResult":
         """The result whose `to_arrays` gives these."""
-        result = cls(status, {name: arrays[name] for name in MEASURES})
+        snapshots: dict[int, dict[str, Any]] = {}
         for name, array in arrays.items():
             match name.split("/", 3):
-                case ["snapshots", epoch, "predictions"]:
-                    result.snapshots[int(epoch)] = {"predictions": array}
                 case ["snapshots", epoch, "weights", parameter]:
-                    result.snapshots[int(epoch)].setdefault("weights", {})[parameter] = array
-        return result
+                    snapshots.setdefault(int(epoch), {}).setdefault("weights", {})[parameter] = (
+                        array
+                    )
+                case ["snapshots", epoch, predicted]:
+                    snapshots.setdefault(int(epoch), {})[predicted] = array
+        kept = {epoch: cast(Snapshot, snapshot) for epoch, snapshot in snapshots.items()}
+        return cls(status, {name: arrays[name] for name in MEASURES}, kept)
 
 
 def train_trial(trial: Trial, threads: int = 1) -> TrialResult:
@@ -130,7 +136,8 @@ def train_trial(trial: Trial, threads: int = 1) -> TrialResult:
                 x_train, y_train = choose.x_train.to(device), choose.y_train.to(device)
                 record("training", epoch, evaluate(model, x_train, y_train))
             if epoch in trial.snapshots:
-                snapshots[epoch] = _snapshot(model, x_test, trial.weights)
+                x_validation = choose.x_test.to(device)
+                snapshots[epoch] = _snapshot(model, x_test, x_validation, trial.weights)
 
         history = fit(
             model,
@@ -170,15 +177,25 @@ def _make_optimizer(
     return make(parameters, lr=lr, **dict(trial.options))
 
 
-def _snapshot(model: torch.nn.Module, x_test: torch.Tensor, weights: bool) -> Snapshot:
-    with torch.no_grad():
-        parts = [log_softmax(model(part), 1) for part in x_test.split(500)]
-    snapshot: Snapshot = {"predictions": torch.cat(parts).cpu().numpy()}
+def _snapshot(
+    model: torch.nn.Module, x_test: torch.Tensor, x_validation: torch.Tensor, weights: bool
+) -> Snapshot:
+    snapshot: Snapshot = {
+        "predictions": _predictions(model, x_test),
+        "validation": _predictions(model, x_validation),
+    }
     if weights:
         # Copies, because the training goes on in the model's own memory.
         state = model.state_dict()
         snapshot["weights"] = {name: value.cpu().numpy().copy() for name, value in state.items()}
     return snapshot
+
+
+def _predictions(model: torch.nn.Module, images: torch.Tensor) -> NDArray[np.float32]:
+    with torch.no_grad():
+        parts = [log_softmax(model(part), 1) for part in images.split(500)]
+    predictions: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
+    return predictions
 
 
 @contextmanager

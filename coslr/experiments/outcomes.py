@@ -16,7 +16,7 @@ Assessing the Equivalence of Average Bioavailability", 1987.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from coslr._arguments import positive, require, whole
 from coslr._optional import extra
@@ -25,8 +25,8 @@ with extra("train"):
     from scipy import optimize, stats
 
 # A smaller difference would not change what anybody does: three images in a thousand, a hundredth
-# of a nat of loss, three runs in a hundred.
-MARGINS = {"accuracy": 0.003, "loss": 0.01, "share": 0.03}
+# of a nat of loss, three runs in a hundred, a hundredth of the height of a landscape.
+MARGINS = {"accuracy": 0.003, "loss": 0.01, "share": 0.03, "height": 0.01}
 
 BETTER, WORSE, EQUIVALENT, OPEN = "better", "worse", "equivalent", "open"
 
@@ -40,6 +40,15 @@ def margin_of(measure: str) -> float:
     kind = measure.rpartition("_")[2]
     require(kind in MARGINS, "measure", measure, f"a name that ends in one of {', '.join(MARGINS)}")
     return MARGINS[kind]
+
+
+def low_is_good(measure: str) -> bool:
+    """Whether the smaller value is the better one: of a loss and of a height.
+
+    >>> low_is_good("test_loss"), low_is_good("test_accuracy")
+    (True, False)
+    """
+    return measure.endswith(("loss", "height"))
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,8 @@ def judge(differences: ArrayLike, measure: str, margin: float | None = None) -> 
 
     Args:
         differences: at least two finite numbers.
-        measure: its last word says what is good: much "accuracy", little "loss", a high "share".
+        measure: its last word says what is good: much "accuracy", little "loss" or "height", a
+            high "share".
         margin: the largest difference that would not matter; None is `margin_of(measure)`.
 
     Returns:
@@ -97,12 +107,9 @@ def judge(differences: ArrayLike, measure: str, margin: float | None = None) -> 
     usable = values.ndim == 1 and len(values) >= 2 and bool(np.isfinite(values).all())
     require(usable, "differences", differences, "at least two finite numbers, one for each seed")
     margin = margin_of(measure) if margin is None else positive("margin", margin)
-    mean = float(values.mean())
-    # With identical differences the intervals shrink to a point; scipy would divide by zero there.
-    spread = float(values.std(ddof=1)) / np.sqrt(len(values))
-    half, half90 = (float(stats.t.ppf(q, len(values) - 1)) * spread for q in (0.975, 0.95))
-    low, high, low90, high90 = mean - half, mean + half, mean - half90, mean + half90
-    sign = -1 if measure.endswith("loss") else 1
+    mean, low, high = student_interval(values)
+    _, low90, high90 = student_interval(values, 0.90)
+    sign = -1 if low_is_good(measure) else 1
     if low > 0 or high < 0:
         word = BETTER if sign * mean > 0 else WORSE
     elif -margin <= low90 and high90 <= margin:
@@ -110,6 +117,30 @@ def judge(differences: ArrayLike, measure: str, margin: float | None = None) -> 
     else:
         word = OPEN
     return Outcome(mean, low, high, low90, high90, margin, len(values), word)
+
+
+def student_interval(
+    values: NDArray[np.float64], confidence: float = 0.95
+) -> tuple[float, float, float]:
+    """Mean of the values and the ends of its interval, Student's: (mean, low, high).
+
+    Equal values have an interval of width 0.
+
+    Args:
+        values: at least two finite numbers, one for each seed.
+        confidence: how often the interval covers the true mean, if the values are about normal.
+
+    Example:
+        >>> [round(x, 2) for x in student_interval(np.array([1.0, 2.0, 3.0]))]
+        [2.0, -0.48, 4.48]
+    """
+    first = float(values[0])
+    # scipy warns of lost digits if the values differ little compared with their mean. So we give it
+    # the distances from the first value, whose mean is never large compared with them. They are
+    # exactly 0 for equal values, and so is their interval.
+    distances = values - first
+    low, high = stats.ttest_1samp(distances, 0).confidence_interval(confidence)
+    return first + float(distances.mean()), first + float(low), first + float(high)
 
 
 def detectable(spread: float, n: int, power: float = 0.8) -> float:
@@ -163,6 +194,17 @@ def power_to_find(difference: float, spread: float, n: int) -> float:
     return float(stats.nct.sf(stats.t.ppf(0.975, n - 1), n - 1, noncentrality))
 
 
+def shown_as(measure: str) -> tuple[int, str, int]:
+    """How a measure is shown: the factor, the unit, and the decimals.
+
+    >>> shown_as("test_accuracy"), shown_as("test_loss")
+    ((100, 'points', 2), (1, 'nats', 4))
+    """
+    if measure.endswith(("accuracy", "share")):
+        return 100, "points", 2
+    return 1, "nats" if measure.endswith("loss") else "", 4
+
+
 def in_words(outcome: Outcome, measure: str) -> str:
     """The outcome as the end of a sentence: "a is ... b".
 
@@ -171,13 +213,13 @@ def in_words(outcome: Outcome, measure: str) -> str:
     >>> in_words(judge([0.011, 0.009, 0.01, 0.012], "test_accuracy"), "test_accuracy")
     'better by 1.05 points (95 % interval +0.84 to +1.26, n=4)'
     """
-    points = not measure.endswith("loss")
-    factor, unit, digits = (100, "points", 2) if points else (1, "nats", 4)
+    factor, unit, digits = shown_as(measure)
     low, high = f"{factor * outcome.low:+.{digits}f}", f"{factor * outcome.high:+.{digits}f}"
-    size = f"{factor * abs(outcome.difference):.{digits}f} {unit}"
+    size = f"{factor * abs(outcome.difference):.{digits}f} {unit}".rstrip()
     interval = f"95 % interval {low} to {high}, n={outcome.n}"
     if outcome.word == EQUIVALENT:
-        return f"equivalent within {factor * outcome.margin:g} {unit} ({interval})"
+        within = f"{factor * outcome.margin:g} {unit}".rstrip()
+        return f"equivalent within {within} ({interval})"
     if outcome.word == OPEN:
         return f"not told apart ({interval})"
     slightly = "slightly " if outcome.slightly else ""

@@ -42,7 +42,17 @@ def peak(centre: float, half_steps: int) -> float:
     >>> [peak(0.1, k) for k in (-2, 0, 1, 2)]
     [0.05, 0.1, 0.1414, 0.2]
     """
-    value = positive("centre", centre) * 2 ** (half_steps / 2)
+    return significant(positive("centre", centre) * 2 ** (half_steps / 2))
+
+
+def significant(value: float) -> float:
+    """A peak rounded to `FIGURES` significant digits; NaN stays NaN.
+
+    >>> significant(0.141421)
+    0.1414
+    """
+    if math.isnan(value):
+        return value
     return float(round(value, FIGURES - 1 - math.floor(math.log10(value))))
 
 

@@ -24,6 +24,7 @@ import numpy as np
 from coslr._arguments import require, require_type, sequence, whole
 from coslr._optional import extra
 from coslr.experiments.data import cache_folder
+from coslr.experiments.ensembles import average, score
 from coslr.experiments.keys import result_key, trial_fingerprint
 from coslr.experiments.one_trial import Snapshot, TrialResult, load_images
 from coslr.experiments.parallel import run_in_parallel
@@ -50,7 +51,7 @@ class Study:
         curves: one row per trial and epoch: `trial` is the row in the table, `epoch` counts from 1,
             and `update` is the number of updates made by then; then the four measures.
         snapshots: row in the table -> epoch -> `coslr.experiments.one_trial.Snapshot`, with
-            "predictions" and, where the trial asks for them, "weights".
+            "predictions", "validation" and, where the trial asks for them, "weights".
     """
 
     trials: tuple[Trial, ...]
@@ -73,11 +74,8 @@ class Study:
         kept = self.snapshots.get(trial, {})
         known = len(epochs) > 0 and all(epoch in kept for epoch in epochs)
         require(known, "epochs", list(epochs), f"one or more of those kept, {sorted(kept)}")
-        logs = np.stack([kept[epoch]["predictions"] for epoch in epochs]).astype(float)
-        mean = np.log(np.exp(logs).mean(axis=0))
-        labels = load_images(self.trials[trial].data)[1].y_test.numpy()
-        accuracy = float((mean.argmax(axis=1) == labels).mean())
-        return accuracy, float(-mean[np.arange(len(labels)), labels].mean())
+        mean = average([kept[epoch]["predictions"] for epoch in epochs])
+        return score(mean, load_images(self.trials[trial].data)[1].y_test.numpy())
 
 
 def run(

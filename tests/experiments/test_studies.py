@@ -216,7 +216,7 @@ def test_ensemble_is_the_mean_of_the_predicted_probabilities(study):
 def test_nothing_is_kept_that_was_not_asked_for(tmp_path):
     plain = alone(trials([0], snapshots=[2]), tmp_path)
     assert [*plain.snapshots[0]] == [2]
-    assert [*plain.snapshots[0][2]] == ["predictions"]
+    assert [*plain.snapshots[0][2]] == ["predictions", "validation"]
 
 
 def test_other_data_models_and_optimizers(tmp_path):

@@ -1,0 +1,569 @@
+"""The studies of the evidence: what is compared, and by which rules, fixed before the first run.
+
+* A study is a list of contests (`coslr.experiments.contests`). Every schedule gets five peaks and
+  one refinement, extended in the same way where the best is at an edge. The mean validation
+  accuracy of the search seeds chooses. Where a schedule's shape depends on a ratio, such as an
+  exponential's floor, the ratio is searched too, so that schedule gets more effort and not less.
+* Other seeds are judged, at the chosen peak alone, on test images. No study of the first edition
+  used a seed from 900 on.
+* A study lists its comparisons. `coslr.experiments.outcomes` says what counts as better, worse,
+  equivalent or open, and gives the margins. The first measure decides; the others are shown.
+* "half" measures are those of the same runs at half of the budget. ``gap_loss`` is the test loss
+  less the training loss, both at the end: how much a run has overfitted. "cosine@10" is the same
+  run after epoch 10.
+* Images are Fashion-MNIST averaged over 2x2 pixels, with its own 10,000 test images.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from coslr._optional import extra
+from coslr.course.two_wells import walk
+from coslr.experiments import studies
+from coslr.experiments.contests import SEARCH, Contest, Entry
+from coslr.experiments.ensembles import at_temperature, average, fitted_temperature, score
+from coslr.experiments.models import SmallGRU, plain_cnn
+from coslr.experiments.one_trial import load_images
+from coslr.experiments.trials import Split, Trial
+from coslr.schedules import (
+    WSD,
+    ArrayNamespace,
+    Constant,
+    Cosine,
+    CosineWarmRestarts,
+    Cyclical,
+    Exponential,
+    Linear,
+    MultiStep,
+    Schedule,
+    warmup,
+)
+
+with extra("train"):
+    import pandas as pd
+with extra("course"):
+    from schedulefree import SGDScheduleFree
+
+SEARCH_SEEDS = (900, 901)
+JUDGE_SEEDS = tuple(range(1000, 1012))
+
+FULL = Split(n_train=50_000, n_validation=10_000, size=14, full=True)
+NESTEROV = {"momentum": 0.9, "nesterov": True}
+# The article names no weight decay; SGDR trains with 5e-4.
+DECAY = 5e-4
+WITHOUT, WITH = "no weight decay", "weight decay 5e-4"
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A row that trains nothing of its own: it is made from what judged runs left behind.
+
+    Attributes:
+        name: what the table calls it.
+        contest: the contest that it joins.
+        measures: from (contest, table, seed) to the row's eta_max and measures.
+        seeds: for which seeds there is a row.
+    """
+
+    name: str
+    contest: str
+    measures: Callable[[Contest, pd.DataFrame, int], dict[str, float]]
+    seeds: tuple[int, ...] = JUDGE_SEEDS
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One study of the evidence.
+
+    Attributes:
+        name: the lesson that it belongs to, without its number.
+        contests: in the order in which they run.
+        comparisons: which pairs are compared, as (contest, a, b).
+        measures: columns of the table; the first decides.
+        derived: rows that are made after the contests.
+        walk: for runs that are no training: from trials to the rows of a table.
+    """
+
+    name: str
+    contests: tuple[Contest, ...]
+    comparisons: tuple[tuple[str, str, str], ...]
+    measures: tuple[str, ...] = ("test_accuracy", "test_loss")
+    derived: tuple[Derived, ...] = ()
+    walk: Callable[[Sequence[Trial]], pd.DataFrame] | None = None
+
+    def pending(self, table: pd.DataFrame) -> list[Trial]:
+        """What the first contest that is not over asks for next; none when all are over."""
+        return next((wanted for contest in self.contests if (wanted := contest.pending(table))), [])
+
+    def contest(self, name: str) -> Contest:
+        """The contest of this name."""
+        return next(contest for contest in self.contests if contest.name == name)
+
+
+def _against(contest: str, a: str, *others: str) -> tuple[tuple[str, str, str], ...]:
+    return tuple((contest, a, other) for other in others)
+
+
+def _contest(
+    name: str, entries: tuple[Entry, ...], settings: Mapping[str, Any], **more: Any
+) -> Contest:
+    return Contest(name, entries, SEARCH_SEEDS, JUDGE_SEEDS, settings, **more)
+
+
+def _settings(epochs: int, weight_decay: float = 0.0, **more: Any) -> dict[str, Any]:
+    options = NESTEROV | ({"weight_decay": weight_decay} if weight_decay else {})
+    return {"epochs": epochs, "batch_size": 128, "data": FULL, "options": options, **more}
+
+
+COSINE = Entry("cosine", lambda eta, T: Cosine(T, eta))
+LINEAR = Entry("linear", lambda eta, T: Linear(T, eta))
+STEP = Entry("step", lambda eta, T: MultiStep([T // 2, 3 * T // 4], eta))
+CONSTANT = Entry("constant", lambda eta, T: Constant(eta), centre=0.025)
+
+
+# ------------------------------------------------------------------------------ train_a_cnn
+
+FAMILY = (
+    COSINE,
+    LINEAR,
+    STEP,
+    Entry(
+        "exponential",
+        {
+            "to 1/1000": lambda eta, T: Exponential(T, eta, eta / 1000),
+            "to 1/100": lambda eta, T: Exponential(T, eta, eta / 100),
+            "to 1/10": lambda eta, T: Exponential(T, eta, eta / 10),
+        },
+    ),
+    CONSTANT,
+)
+
+# The article's own numbers: plain SGD from 0.1 to 0.0001, here stepped at every update.
+PRINTED = (
+    Entry("cosine", lambda eta, T: Cosine(T, eta, 1e-4)),
+    Entry("linear", lambda eta, T: Linear(T, eta, 1e-4)),
+    STEP,
+    Entry("constant", lambda eta, T: Constant(eta)),
+)
+AS_PRINTED = {"epochs": 50, "batch_size": 128, "data": FULL, "options": {}}
+
+TRAIN_A_CNN = Evidence(
+    "train_a_cnn",
+    contests=(
+        _contest(WITHOUT, FAMILY, _settings(50)),
+        _contest(WITH, FAMILY, _settings(50, DECAY)),
+        _contest("as printed", PRINTED, AS_PRINTED, shared_peak=0.1),
+    ),
+    comparisons=(
+        *(
+            pair
+            for regime in (WITHOUT, WITH)
+            for pair in (
+                *_against(regime, "cosine", "linear", "step", "exponential", "constant"),
+                # Fast at first: after a fifth of the run.
+                *_against(
+                    regime, "cosine@10", "linear@10", "step@10", "exponential@10", "constant@10"
+                ),
+                # Fine-tuned later: what the last fifth adds.
+                (regime, "cosine@50", "cosine@40"),
+                # Disrupted by a sudden change: the epoch after step's first drop, and before it.
+                (regime, "step@26", "step@25"),
+            )
+        ),
+        *_against("as printed", "cosine", "linear", "step", "constant"),
+    ),
+    measures=(
+        "test_accuracy",
+        "test_loss",
+        "half_test_accuracy",
+        "half_test_loss",
+        "training_accuracy",
+        "training_loss",
+        "gap_loss",
+    ),
+)
+
+
+# ---------------------------------------------------------------------------- warm_restarts
+
+# Doubling cycles of 3, 6 and 12 epochs; equal cycles of 7.
+WHOLE, STOPPED = "21 epochs", "stopped after 9 of 21 epochs"
+ENDS = (7, 14, 21)
+
+
+def _doubling(eta: float, T: int) -> Schedule:
+    return CosineWarmRestarts(T // 7, eta, T_mult=2, cycles=3)
+
+
+def _ensemble(logs: Sequence[Any], trial: Trial) -> dict[str, float]:
+    labels = load_images(trial.data)[1].y_test.numpy()
+    accuracy, loss = score(average(logs), labels)
+    return {"test_accuracy": accuracy, "test_loss": loss}
+
+
+def snapshots(contest: Contest, table: pd.DataFrame, seed: int) -> dict[str, float]:
+    """The mean of the probabilities at the ends of the three equal cycles."""
+    (trial,) = contest.at_best("equal", table, [seed])
+    kept = studies.run([trial], workers=1, progress=False).snapshots[0]
+    logs = [kept[epoch]["predictions"] for epoch in ENDS]
+    return {"eta_max": trial.eta_max} | _ensemble(logs, trial)
+
+
+def single_with_temperature(contest: Contest, table: pd.DataFrame, seed: int) -> dict[str, float]:
+    """The last network of one cycle, with a temperature that is fitted on validation images."""
+    (trial,) = contest.at_best("one cycle", table, [seed])
+    kept = studies.run([trial], workers=1, progress=False).snapshots[0][trial.epochs]
+    tau = fitted_temperature(kept["validation"], load_images(trial.data)[0].y_test.numpy())
+    found = _ensemble([at_temperature(kept["predictions"], tau)], trial)
+    return {"eta_max": trial.eta_max} | found
+
+
+def three_short_runs(contest: Contest, table: pd.DataFrame, seed: int) -> dict[str, float]:
+    """The mean of the probabilities of three independent runs, each a third as long."""
+    trials = contest.at_best("short run", table, [seed, seed + 100, seed + 200])
+    study = studies.run(trials, progress=False)
+    logs = [study.snapshots[i][trials[i].epochs]["predictions"] for i in range(3)]
+    return {"eta_max": trials[0].eta_max} | _ensemble(logs, trials[0])
+
+
+WARM_RESTARTS = Evidence(
+    "warm_restarts",
+    contests=(
+        _contest(
+            WHOLE,
+            (
+                Entry("one cycle", COSINE.schedule, settings={"snapshots": (21,)}),
+                Entry("doubling", _doubling),
+                Entry(
+                    "equal",
+                    lambda eta, T: CosineWarmRestarts(T // 3, eta, cycles=3),
+                    settings={"snapshots": ENDS},
+                ),
+                Entry("short run", COSINE.schedule, settings={"epochs": 7, "snapshots": (7,)}),
+            ),
+            _settings(21, DECAY),
+        ),
+        # The first nine epochs of runs that were planned for 21, and one that was planned for nine.
+        _contest(
+            STOPPED,
+            (
+                Entry("planned for 9", COSINE.schedule),
+                Entry("one cycle", lambda eta, T: Cosine(T * 21 / 9, eta)),
+                Entry(
+                    "doubling", lambda eta, T: CosineWarmRestarts(T // 3, eta, T_mult=2, cycles=3)
+                ),
+            ),
+            _settings(9, DECAY),
+        ),
+    ),
+    comparisons=(
+        *_against(WHOLE, "doubling", "one cycle"),
+        *_against(WHOLE, "equal", "one cycle"),
+        *_against(STOPPED, "doubling", "one cycle", "planned for 9"),
+        *_against(WHOLE, "snapshots", "one cycle", "single with temperature", "three short runs"),
+        *_against(WHOLE, "three short runs", "one cycle"),
+        *_against(WHOLE, "single with temperature", "one cycle"),
+    ),
+    derived=(
+        Derived("snapshots", WHOLE, snapshots),
+        Derived("single with temperature", WHOLE, single_with_temperature),
+        Derived("three short runs", WHOLE, three_short_runs),
+    ),
+)
+
+
+# ----------------------------------------------------------------------------------- rivals
+
+RIVALS = (
+    COSINE,
+    Entry("WSD", lambda eta, T: WSD(T, T // 5, eta)),
+    # Four triangles, which end at their floor; Smith takes a third or a quarter of the peak.
+    Entry(
+        "cyclical",
+        {
+            "floor 1/4": lambda eta, T: Cyclical(T / 8, eta, eta / 4, cycles=4),
+            "floor 1/100": lambda eta, T: Cyclical(T / 8, eta, eta / 100, cycles=4),
+        },
+    ),
+    # Wide residual networks: a fifth of the rate after 30, 60 and 80 % of the run.
+    Entry(
+        "step recipe",
+        lambda eta, T: MultiStep([3 * T // 10, 6 * T // 10, 8 * T // 10], eta, gamma=0.2),
+    ),
+    # A constant rate under schedule-free SGD, whose peaks are of another size.
+    Entry(
+        "schedule-free",
+        lambda eta, T: Constant(eta),
+        centre=1.0,
+        settings={"optimizer": SGDScheduleFree},
+    ),
+)
+# SGDScheduleFree takes its momentum, and has no Nesterov switch.
+_FREE = {"momentum": 0.9, "warmup_steps": 390}
+
+
+def _rivals(weight_decay: float) -> tuple[Entry, ...]:
+    own = _FREE | ({"weight_decay": weight_decay} if weight_decay else {})
+    *others, free = RIVALS
+    return (*others, replace(free, settings={**free.settings, "options": own}))
+
+
+_RIVAL_NAMES = ("WSD", "cyclical", "step recipe", "schedule-free")
+
+RIVALS_STUDY = Evidence(
+    "rivals",
+    contests=(
+        _contest(WITHOUT, _rivals(0.0), _settings(20)),
+        _contest(WITH, _rivals(DECAY), _settings(20, DECAY)),
+    ),
+    comparisons=tuple(
+        pair for regime in (WITHOUT, WITH) for pair in _against(regime, "cosine", *_RIVAL_NAMES)
+    ),
+    measures=("test_accuracy", "test_loss", "half_test_accuracy", "half_test_loss", "gap_loss"),
+)
+
+
+# ---------------------------------------------------------------------- choosing_parameters
+
+# The same number of updates, over fresh images or over a few images 20 times.
+ONE_PASS, MANY, MANY_WITH = "one pass", "many passes", "many passes, weight decay 5e-4"
+_ONCE = {"epochs": 1, "batch_size": 32, "data": FULL, "options": NESTEROV}
+_OFTEN = _ONCE | {"epochs": 20, "data": replace(FULL, n_train=2500)}
+
+LENGTHS: dict[str, Callable[[float, int], Schedule]] = {
+    "T_max 0.5": lambda eta, T: Cosine(T / 2, eta),
+    "T_max 1.25": lambda eta, T: Cosine(1.25 * T, eta),
+    "T_max 2": lambda eta, T: Cosine(2 * T, eta),
+}
+FLOORS: dict[str, Callable[[float, int], Schedule]] = {
+    "floor 1/1000": lambda eta, T: Cosine(T, eta, eta / 1000),
+    "floor 1/100": lambda eta, T: Cosine(T, eta, eta / 100),
+    "floor 1/10": lambda eta, T: Cosine(T, eta, eta / 10),
+}
+SHAPES = (COSINE, LINEAR, STEP, CONSTANT)
+
+CHOICES = tuple(
+    replace(entry, centre=0.02)
+    for entry in (
+        *SHAPES,
+        *(Entry(name, schedule) for name, schedule in {**LENGTHS, **FLOORS}.items()),
+        # What a wrong length or floor does where the peak is not tuned again.
+        *(
+            Entry(f"{name}, same peak", schedule, peak_from="cosine")
+            for name, schedule in {**LENGTHS, **FLOORS}.items()
+        ),
+        # What a peak does that is four times too high.
+        *(
+            Entry(f"{entry.name}, 4 times", entry.schedule, peak_from=entry.name, times=4)
+            for entry in SHAPES
+        ),
+    )
+)
+
+# A run of half the updates is over, and as many again may be spent. WSD goes on from its plateau.
+PROLONGED = "prolonged"
+LONGER = tuple(
+    replace(entry, centre=0.02)
+    for entry in (
+        Entry("planned", lambda eta, T: Cosine(T, eta)),
+        Entry("at the floor", lambda eta, T: Cosine(T // 2, eta, eta / 100)),
+        Entry("re-warmed", lambda eta, T: CosineWarmRestarts(T // 2, eta, cycles=2)),
+        Entry("WSD", lambda eta, T: WSD(T, T // 5, eta)),
+    )
+)
+
+# Five folds of 40,000 and 10,000 images. Each of the twelve seeds chooses its peak for itself, once
+# by the first fold alone and once by the mean of all five.
+FOLDS = "folds"
+_SPLIT = replace(FULL, n_train=40_000)
+CHOOSING_SEEDS = tuple(range(1100, 1112))
+
+
+def _chosen(table: pd.DataFrame, seed: int, folds: Sequence[int]) -> dict[str, float]:
+    """The peak with the best mean validation accuracy in these folds, and its test accuracy."""
+    here = (table["contest"] == FOLDS) & (table["role"] == SEARCH) & (table["seed"] == seed)
+    scores = table[here].pivot(index="eta_max", columns="name", values="validation_accuracy")
+    scores = scores.dropna()  # the peaks that every fold has tried, and at which no run diverged
+    eta = float(scores[[f"fold {k}" for k in folds]].mean(axis=1).idxmax())
+    first = table[here & (table["name"] == "fold 0") & (table["eta_max"] == eta)].iloc[0]
+    return {"eta_max": eta} | {name: first[name] for name in ("test_accuracy", "test_loss")}
+
+
+def chosen_by_one_split(contest: Contest, table: pd.DataFrame, seed: int) -> dict[str, float]:
+    """What the peak is worth that one split chooses."""
+    return _chosen(table, seed, [0])
+
+
+def chosen_by_folds(contest: Contest, table: pd.DataFrame, seed: int) -> dict[str, float]:
+    """What the peak is worth that five folds choose."""
+    return _chosen(table, seed, range(5))
+
+
+CHOOSING_PARAMETERS = Evidence(
+    "choosing_parameters",
+    contests=(
+        _contest(ONE_PASS, CHOICES, _ONCE),
+        _contest(MANY, CHOICES, _OFTEN),
+        _contest(MANY_WITH, CHOICES, _OFTEN | {"options": NESTEROV | {"weight_decay": DECAY}}),
+        _contest(PROLONGED, LONGER, _ONCE),
+        Contest(
+            FOLDS,
+            tuple(
+                Entry(f"fold {k}", COSINE.schedule, 0.02, {"data": replace(_SPLIT, fold=k)})
+                for k in range(5)
+            ),
+            search_seeds=CHOOSING_SEEDS,
+            judge_seeds=(),
+            settings=_ONCE,
+        ),
+    ),
+    comparisons=(
+        *(
+            pair
+            for regime in (ONE_PASS, MANY, MANY_WITH)
+            for pair in (
+                *_against(regime, "cosine", "constant", "linear", "step"),
+                *((regime, name, "cosine") for name in (*LENGTHS, *FLOORS)),
+                *((regime, f"{name}, same peak", "cosine") for name in (*LENGTHS, *FLOORS)),
+                *((regime, f"{entry.name}, 4 times", entry.name) for entry in SHAPES),
+                *_against(regime, "cosine, 4 times", "constant, 4 times"),
+            )
+        ),
+        *((PROLONGED, name, "planned") for name in ("at the floor", "re-warmed", "WSD")),
+        (FOLDS, "chosen by five folds", "chosen by one split"),
+    ),
+    measures=("test_accuracy", "test_loss", "gap_loss"),
+    derived=(
+        Derived("chosen by one split", FOLDS, chosen_by_one_split, CHOOSING_SEEDS),
+        Derived("chosen by five folds", FOLDS, chosen_by_folds, CHOOSING_SEEDS),
+    ),
+)
+
+
+# -------------------------------------------------------------------------------- combining
+
+SHORT = 10  # epochs
+UPDATES = SHORT * (FULL.n_train // 128)
+RISE = warmup(Constant(0.95), updates=UPDATES, start=0.85)
+
+
+@dataclass(frozen=True)
+class SameEffect(Schedule):
+    """The rate that has, at a `fixed` momentum, the effective rate of `rate` at `momentum`.
+
+    The effective rate is the learning rate divided by 1 - momentum.
+    """
+
+    rate: Schedule
+    momentum: Schedule
+    fixed: float
+
+    @property
+    def length(self) -> float:
+        """There is no update after which it is held."""
+        return math.inf
+
+    def formula(self, t: Any, xp: ArrayNamespace) -> Any:
+        """The rate at `t`."""
+        moving = self.momentum.formula(t, xp)
+        return self.rate.formula(t, xp) * (1 - self.fixed) / (1 - moving)
+
+
+WARM = Entry("warm-up and cosine", lambda eta, T: warmup(Cosine(T - T // 20, eta), T // 20))
+ADAM_DECAYS = (0.1, 0.3, 1.0)
+
+
+def _adam(name: str, schedule: Callable[[float, int], Schedule]) -> Entry:
+    decays = {
+        f"weight decay {decay:g}": {"options": {"weight_decay": decay}} for decay in ADAM_DECAYS
+    }
+    return Entry(name, dict.fromkeys(decays, schedule), 0.004, {"optimizer": "AdamW"}, decays)
+
+
+NORMALISED, PLAIN = "warm-up, batch normalisation", "warm-up, no normalisation"
+MOMENTUM, ADAMW, GRU = "momentum", "AdamW", "GRU"
+
+COMBINING = Evidence(
+    "combining",
+    contests=(
+        _contest(NORMALISED, (COSINE, WARM), _settings(SHORT)),
+        _contest(
+            PLAIN,
+            (replace(COSINE, centre=0.05), replace(WARM, centre=0.05)),
+            _settings(SHORT, model=plain_cnn),
+        ),
+        _contest(
+            MOMENTUM,
+            (
+                replace(COSINE, name="momentum 0.9"),
+                Entry("rising momentum", COSINE.schedule, settings={"momentum": RISE}),
+                Entry(
+                    "same effective rate",
+                    lambda eta, T: SameEffect(Cosine(T, eta), RISE, 0.9),
+                    peak_from="rising momentum",
+                ),
+            ),
+            _settings(SHORT),
+        ),
+        _contest(
+            ADAMW,
+            (
+                _adam("cosine", lambda eta, T: Cosine(T, eta)),
+                _adam("constant", lambda eta, T: Constant(eta)),
+            ),
+            _settings(SHORT),
+        ),
+        _contest(
+            GRU,
+            (replace(COSINE, centre=0.2), replace(CONSTANT, centre=0.2)),
+            _settings(SHORT, model=SmallGRU),
+        ),
+    ),
+    comparisons=(
+        (NORMALISED, "warm-up and cosine", "cosine"),
+        (PLAIN, "warm-up and cosine", "cosine"),
+        *_against(MOMENTUM, "rising momentum", "momentum 0.9", "same effective rate"),
+        (ADAMW, "cosine", "constant"),
+        (GRU, "cosine", "constant"),
+    ),
+)
+
+
+# ----------------------------------------------------------------------------- local_minima
+
+# Clouds of runs on a loss with two minima, 1,000 updates each: no images, no network.
+CALM, HOT = "peak 0.1", "peak 0.3"
+BEST_SHARE, BEST_LOSS = "best peak for escaping", "best peak for the loss"
+_WALK = {"epochs": 1, "batch_size": 10, "data": Split(n_train=10_000, n_validation=10)}
+WALKERS = (COSINE, LINEAR, STEP, replace(CONSTANT, centre=0.1))
+
+LOCAL_MINIMA = Evidence(
+    "local_minima",
+    contests=(
+        _contest(CALM, WALKERS, _WALK, shared_peak=0.1),
+        _contest(HOT, WALKERS, _WALK, shared_peak=0.3),
+        _contest(BEST_SHARE, WALKERS, _WALK, by="validation_share"),
+        _contest(BEST_LOSS, WALKERS, _WALK, by="validation_height"),
+    ),
+    comparisons=tuple(
+        pair
+        for contest in (CALM, HOT, BEST_SHARE, BEST_LOSS)
+        for pair in _against(contest, "cosine", "constant", "linear", "step")
+    ),
+    measures=("test_share", "test_height"),
+    walk=walk,
+)
+
+STUDIES = {
+    study.name: study
+    for study in (
+        TRAIN_A_CNN,
+        WARM_RESTARTS,
+        RIVALS_STUDY,
+        CHOOSING_PARAMETERS,
+        COMBINING,
+        LOCAL_MINIMA,
+    )
+}

@@ -1,0 +1,89 @@
+"""What predictions are worth: alone, averaged over networks, and with a fitted temperature.
+
+Predictions are log-probabilities of classes, (images, classes), as snapshots keep them.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coslr._arguments import require
+from coslr._optional import extra
+
+with extra("train"):
+    from scipy import optimize
+    from scipy.special import log_softmax, logsumexp
+
+Predictions = NDArray[np.floating]
+
+
+def score(predictions: Predictions, labels: NDArray[np.integer]) -> tuple[float, float]:
+    """Accuracy (a fraction) and mean cross entropy (in nats).
+
+    Args:
+        predictions: log-probabilities, (images, classes).
+        labels: the right classes, (images,).
+
+    Example:
+        >>> half = np.log([[0.5, 0.5], [0.9, 0.1]])
+        >>> accuracy, loss = score(half, np.array([0, 1]))
+        >>> accuracy, round(loss, 4)
+        (0.5, 1.4979)
+    """
+    right = f"(images, classes), with a row for each of the {len(labels)} labels"
+    fits = predictions.ndim == 2 and len(predictions) == len(labels) > 0
+    require(fits, "predictions.shape", predictions.shape, right)
+    accuracy = float((predictions.argmax(axis=1) == labels).mean())
+    return accuracy, float(-predictions[np.arange(len(labels)), labels].mean())
+
+
+def average(members: Sequence[Predictions]) -> Predictions:
+    """The mean of the members' probabilities, as log-probabilities.
+
+    Source: Huang et al., "Snapshot Ensembles: Train 1, Get M for Free", ICLR 2017.
+
+    Example:
+        >>> np.exp(average([np.log([[0.5, 0.5]]), np.log([[0.9, 0.1]])])).round(2).tolist()
+        [[0.7, 0.3]]
+    """
+    require(len(members) > 0, "members", [*members], "the predictions of at least one network")
+    logs = np.stack([np.asarray(member, dtype=float) for member in members])
+    mean: Predictions = logsumexp(logs, axis=0) - np.log(len(logs))
+    return mean
+
+
+def fitted_temperature(predictions: Predictions, labels: NDArray[np.integer]) -> float:
+    r"""The temperature :math:`\tau` with the smallest loss of softmax(predictions / :math:`\tau`).
+
+    Fit it on images that are not tested. Above 1, the network was too sure of itself.
+
+    Source: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017.
+
+    Args:
+        predictions, labels: as in `score`.
+
+    Returns:
+        A number from 0.05 to 20.
+
+    Example:
+        A network that is sure of every answer and wrong in one of four:
+
+        >>> sure = np.log([[0.999, 0.001]] * 4)
+        >>> tau = fitted_temperature(sure, np.array([0, 0, 0, 1]))
+        >>> np.exp(at_temperature(sure, tau))[0].round(2).tolist()
+        [0.75, 0.25]
+    """
+
+    def loss(log_tau: float) -> float:
+        return score(at_temperature(predictions, float(np.exp(log_tau))), labels)[1]
+
+    ends = (float(np.log(0.05)), float(np.log(20)))
+    found = optimize.minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(found.x))
+
+
+def at_temperature(predictions: Predictions, tau: float) -> Predictions:
+    """The log-probabilities of softmax(predictions / tau); 1 changes nothing."""
+    cooled: Predictions = log_softmax(np.asarray(predictions, dtype=float) / tau, axis=1)
+    return cooled

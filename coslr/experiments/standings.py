@@ -1,0 +1,368 @@
+"""The standings of a contest: each schedule's best peak, and how it does there against the others.
+
+`run` holds a contest from its first search to its last judged run. `Standings` shows the result, as
+a table, a figure or a sentence. It reads rows only, so it serves a contest that was held years ago
+as well as one that was held a minute ago.
+
+Differences are paired: runs with the same seed share their initial weights and the order of their
+images. Search seeds choose the peaks, and judged seeds alone are compared.
+"""
+
+import dataclasses
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coslr._arguments import require, whole
+from coslr._optional import extra
+from coslr.experiments import outcomes, studies
+from coslr.experiments.contests import JUDGE, ROW, Contest
+from coslr.experiments.outcomes import Outcome
+
+with extra("train"):
+    import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ACCURACY_FIRST = ("test_accuracy", "test_loss")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How `a` does against `b` in one measure.
+
+    Attributes:
+        a, b: names of entries.
+        eta_a, eta_b: the peaks at which they were judged.
+        measure: what is compared.
+        outcome: the `Outcome`; None where there is none.
+        obstacle: why there is no outcome, or "".
+    """
+
+    a: str
+    b: str
+    eta_a: float
+    eta_b: float
+    measure: str
+    outcome: Outcome | None
+    obstacle: str = ""
+
+    @property
+    def word(self) -> str:
+        """ "better", "worse", "equivalent" or "open", of `a`; "no result" where there is none."""
+        return self.outcome.word if self.outcome else "no result"
+
+    def __str__(self) -> str:
+        """The result as the end of a sentence, such as "better by 0.45 points (...)"."""
+        if self.outcome is None:
+            return f"no result: {self.obstacle}"
+        return outcomes.in_words(self.outcome, self.measure)
+
+
+@dataclass(frozen=True, eq=False)
+class Standings:
+    """What the rows of a contest show.
+
+    A name may be followed by "@" and an epoch, as in "cosine@25": the same runs after that epoch.
+    That needs the curves.
+
+    Attributes:
+        contest: the contest.
+        rows: a row per trial, with the columns `coslr.experiments.contests.ROW`, `status` and the
+            measures. Rows of other contests may be among them.
+        curves: a row per judged trial and epoch, with the columns of `ROW`, `epoch` and the
+            measures; None where nothing asks for another moment than the end.
+        measures: the first one decides, and the others are shown beside it.
+        derived: names in the rows that are no entries, such as an ensemble of an entry's networks.
+
+    Example:
+        >>> from coslr import Constant, Cosine
+        >>> from coslr.experiments.contests import Entry
+        >>> from coslr.experiments.trials import Split
+        >>> entries = (Entry("cosine", lambda eta, T: Cosine(T, eta)),
+        ...            Entry("constant", lambda eta, T: Constant(eta)))
+        >>> contest = Contest("example", entries, (0,), (1, 2, 3, 4), {}, shared_peak=0.1)
+        >>> rows = pd.DataFrame([
+        ...     {"contest": "example", "name": name, "variant": "-", "eta_max": 0.1, "seed": seed,
+        ...      "role": "judge", "status": "ok", "test_accuracy": value + seed / 1000,
+        ...      "test_loss": 1 - value - seed / 1000}
+        ...     for name, values in {"cosine": (0.9, 0.901, 0.902, 0.9),
+        ...                          "constant": (0.88, 0.882, 0.881, 0.88)}.items()
+        ...     for seed, value in zip((1, 2, 3, 4), values)])
+        >>> standings = Standings(contest, rows)
+        >>> print(standings.compare("cosine", "constant"))
+        better by 2.00 points (95 % interval +1.87 to +2.13, n=4)
+        >>> standings.table("constant").loc["cosine", "outcome"]
+        'better'
+    """
+
+    contest: Contest
+    rows: pd.DataFrame
+    curves: pd.DataFrame | None = None
+    measures: tuple[str, ...] = ACCURACY_FIRST
+    derived: tuple[str, ...] = ()
+
+    @property
+    def best(self) -> pd.DataFrame:
+        """A row per entry, with the variant and the peak that the search chose."""
+        return self.contest.best(self.rows)
+
+    @property
+    def names(self) -> list[str]:
+        """What was judged, in the order of the contest; then what was derived."""
+        judged = set(self._judged["name"])
+        return [name for name in self._known if name in judged]
+
+    @property
+    def _known(self) -> list[str]:
+        return [*(entry.name for entry in self.contest.entries), *self.derived]
+
+    def compare(self, a: str, b: str, measure: str | None = None) -> Comparison:
+        """`a` against `b`, paired over the judged seeds.
+
+        Args:
+            a, b: names, each perhaps with an epoch, as in "cosine@25".
+            measure: a column of the rows; None is the first of `measures`.
+
+        Raises:
+            ValueError: a name or a measure that is not there, or an epoch without a curve.
+        """
+        measure = measure or self.measures[0]
+        (eta_a, values_a), (eta_b, values_b) = (self._values(name, measure) for name in (a, b))
+        nothing = Comparison(a, b, eta_a, eta_b, measure, None)
+        for name, values in ((a, values_a), (b, values_b)):
+            if not len(values):
+                why = self._obstacle(name)
+                return dataclasses.replace(nothing, obstacle=f"{name}: {why}")
+            if not np.isfinite(values).all():
+                why = f"{name}: a run diverged at the chosen peak"
+                return dataclasses.replace(nothing, obstacle=why)
+        if set(values_a.index) != set(values_b.index):
+            return dataclasses.replace(nothing, obstacle="the judged runs are not complete")
+        differences = (values_a - values_b[values_a.index]).to_numpy(dtype=float)
+        if len(differences) < 2:
+            return dataclasses.replace(nothing, obstacle="there is one judged seed only")
+        return dataclasses.replace(nothing, outcome=outcomes.judge(differences, measure))
+
+    def sentence(self, a: str, b: str) -> str:
+        """One comparison in full, with a disagreement of the measures where there is one.
+
+        Example: "cosine against step is better by 0.40 points (...); in test loss it is worse by
+        0.0100 nats (...). The two measures disagree."
+        """
+        first, *others = (self.compare(a, b, measure) for measure in self.measures[:2])
+        parts = [f"{a} against {b} is {first}"]
+        parts += [f"in {_spoken(other.measure)} it is {other}" for other in others]
+        disagree = any({first.word, other.word} == {"better", "worse"} for other in others)
+        return "; ".join(parts) + "." + (" The two measures disagree." if disagree else "")
+
+    def table(self, reference: str) -> pd.DataFrame:
+        """Every other entry against the reference, in each measure of `measures`.
+
+        Returns:
+            A row per entry: `eta_max`; `difference`, `low`, `high`, `n` and `outcome` in the first
+            measure; the same with the measure's name in front for the others. Units are those of
+            the measures: an accuracy is a fraction.
+        """
+        rows: dict[str, dict[str, Any]] = {}
+        for name in self._others(reference):
+            rows[name] = {}
+            for i, measure in enumerate(self.measures):
+                found = self.compare(name, reference, measure)
+                rows[name].setdefault("eta_max", found.eta_a)
+                prefix = f"{measure} " if i else ""
+                shown: Mapping[str, Any] = (
+                    dataclasses.asdict(found.outcome) if found.outcome else {}
+                )
+                for column in ("difference", "low", "high", "n"):
+                    rows[name][prefix + column] = shown.get(column, math.nan)
+                rows[name][f"{prefix}outcome"] = found.word
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")
+
+    def power(self, reference: str, seeds: Sequence[int] = (4, 8, 12, 24)) -> pd.DataFrame:
+        """The true difference that so many seeds find in four studies of five.
+
+        Args:
+            reference: against which all others are compared.
+            seeds: numbers of seeds, each from 2.
+
+        Returns:
+            A row per entry with `spread`, the standard deviation of the paired differences in the
+            first measure, and a column per number of seeds. A spread of 0 has NaN.
+        """
+        rows = {}
+        for name in self._others(reference):
+            spread = self._spread(name, reference)
+            found = spread > 0  # False for NaN too
+            rows[name] = {"spread": spread} | {
+                f"n={n}": outcomes.detectable(spread, whole("seeds", n, least=2))
+                if found
+                else math.nan
+                for n in seeds
+            }
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")
+
+    def forest(
+        self, reference: str, measure: str | None = None, ax: "Axes | None" = None
+    ) -> "Axes":
+        """Every other entry against the reference: difference, 95 % interval, and the margin.
+
+        Args:
+            reference: the entry at zero.
+            measure: a column of the rows; None is the first of `measures`.
+            ax: where to draw; None is a new figure.
+
+        Returns:
+            The axes. A row's text gives the outcome. The band is the margin.
+        """
+        found = [
+            self.compare(name, reference, measure or self.measures[0])
+            for name in self._others(reference)
+        ]
+        return forest(found, [comparison.a for comparison in found], reference, ax)
+
+    def _others(self, reference: str) -> list[str]:
+        names = self.names
+        plain = reference.partition("@")[0]
+        require(plain in names, "reference", reference, f"one of {names}")
+        return [name for name in names if name != reference]
+
+    @property
+    def _judged(self) -> pd.DataFrame:
+        here = (self.rows["contest"] == self.contest.name) & (self.rows["role"] == JUDGE)
+        return self.rows[here]
+
+    def _values(self, name: str, measure: str) -> tuple[float, pd.Series]:
+        """The peak of an entry, and the measure of its judged runs by seed."""
+        plain, _, epoch = name.partition("@")
+        require(plain in self._known, "name", name, f"one of {self._known}")
+        source = self._judged
+        if epoch:
+            right = "a name without an epoch, because there are no curves"
+            require(self.curves is not None, "name", name, right)
+            curves = self.curves
+            assert curves is not None
+            source = curves[(curves["contest"] == self.contest.name)]
+            right = f"a name with an epoch from 1 to {source['epoch'].max()}"
+            require(
+                epoch.isdecimal() and (source["epoch"] == int(epoch)).any(), "name", name, right
+            )
+            source = source[source["epoch"] == int(epoch)]
+        if not len(source):
+            return math.nan, pd.Series(dtype=float)
+        require(measure in source.columns, "measure", measure, f"one of {[*source.columns]}")
+        runs = source[source["name"] == plain].sort_values("seed")
+        eta = float(runs["eta_max"].iloc[0]) if len(runs) else math.nan
+        return eta, runs.set_index("seed")[measure]
+
+    def _obstacle(self, name: str) -> str:
+        best = self.best
+        found = best.loc[name, "obstacle"] if name in best.index else ""
+        return str(found) or "no judged run yet"
+
+    def _spread(self, a: str, b: str) -> float:
+        (_, values_a), (_, values_b) = (self._values(name, self.measures[0]) for name in (a, b))
+        differences = (values_a - values_b).dropna()
+        return float(differences.std(ddof=1)) if len(differences) > 1 else math.nan
+
+
+def run(
+    contest: Contest,
+    *,
+    measures: tuple[str, ...] = ACCURACY_FIRST,
+    workers: int | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+) -> Standings:
+    """Hold a contest: search every schedule's peak, judge it there, and return the standings.
+
+    Args:
+        contest: what is compared, and with which seeds.
+        measures: the first one decides, and the others are shown beside it.
+        workers, cache, progress: as in `coslr.experiments.studies.run`.
+
+    Returns:
+        The `Standings`, with curves.
+
+    Example:
+        >>> import tempfile
+        >>> from coslr import Cosine
+        >>> from coslr.experiments.contests import Entry
+        >>> from coslr.experiments.trials import Split
+        >>> tiny = {"epochs": 1, "batch_size": 50, "data": Split(500, 100, 100)}
+        >>> cosine = Entry("cosine", lambda eta, T: Cosine(T, eta))
+        >>> contest = Contest("tiny", (cosine,), (0,), (1, 2), tiny, shared_peak=0.1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     standings = run(contest, workers=1, cache=folder, progress=False)
+        >>> len(standings.rows), standings.best["eta_max"].to_dict()
+        (2, {'cosine': 0.1})
+    """
+    rows, curves = pd.DataFrame(columns=ROW), []
+    while pending := contest.pending(rows):
+        study = studies.run(pending, workers=workers, cache=cache, progress=progress)
+        rows = pd.concat([part for part in (rows, study.table) if len(part)], ignore_index=True)
+        curves.append(study.curves[study.curves["role"] == JUDGE])
+    return Standings(contest, rows, pd.concat(curves, ignore_index=True), measures)
+
+
+def forest(
+    comparisons: Sequence[Comparison],
+    labels: Sequence[str],
+    reference: str,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draw comparisons in one measure: a row each, with its interval, its outcome and the margin.
+
+    Args:
+        comparisons: at least one, all in the same measure.
+        labels: what the rows are called.
+        reference: what they are compared with; it stands at zero.
+        ax: where to draw; None is a new figure.
+    """
+    with extra("course"):
+        from matplotlib import pyplot as plt  # imported late: tables and sentences need no figures
+
+    require(comparisons, "comparisons", [*comparisons], "at least one")
+    measures = {comparison.measure for comparison in comparisons}
+    require(len(measures) == 1, "comparisons", sorted(measures), "all in one measure")
+    (measure,) = measures
+    factor, unit, _ = outcomes.shown_as(measure)
+    margin = outcomes.margin_of(measure) * factor
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7, 0.8 + 0.45 * len(comparisons)), layout="constrained")
+    ax.axvspan(-margin, margin, color="0.9", zorder=0)
+    ax.axvline(0, color="0.4", linewidth=1, zorder=1)
+    for row, comparison in enumerate(comparisons):
+        outcome = comparison.outcome
+        if outcome is not None:
+            ends = np.array([outcome.low, outcome.difference, outcome.high]) * factor
+            _interval(ax, ends, row)
+        ax.annotate(
+            _label(comparison), (1.01, row), xycoords=("axes fraction", "data"), va="center"
+        )
+    ax.set_yticks(range(len(comparisons)), labels)
+    ax.set_ylim(len(comparisons) - 0.5, -0.5)
+    better = "lower is better" if outcomes.low_is_good(measure) else "higher is better"
+    about = "; ".join(part for part in (unit, better) if part)
+    ax.set_xlabel(f"{_spoken(measure)} less that of {reference} ({about})")
+    return ax
+
+
+def _interval(ax: "Axes", ends: NDArray[np.float64], row: int) -> None:
+    ax.plot(ends[[0, 2]], [row, row], color="C0", linewidth=2, zorder=2)
+    ax.plot(ends[1], row, marker="o", color="C0", zorder=3)
+
+
+def _label(comparison: Comparison) -> str:
+    slightly = comparison.outcome is not None and comparison.outcome.slightly
+    return ("slightly " if slightly else "") + comparison.word
+
+
+def _spoken(measure: str) -> str:
+    return measure.replace("_", " ")

@@ -1,0 +1,124 @@
+"""The studies' rules are whole, and the committed tables are what the rules ask for."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from coslr.course import evidence, protocol
+from coslr.course.evidence import load, standings
+from coslr.course.protocol import STUDIES
+from coslr.experiments.contests import ROW
+from coslr.experiments.outcomes import margin_of
+
+EACH = pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
+EMPTY = pd.DataFrame(columns=ROW)
+
+
+@EACH
+def test_the_rules_are_whole(study):
+    for contest in study.contests:
+        assert len(contest.search_seeds) >= 2
+        assert len(contest.judge_seeds) >= 12 or contest.name == protocol.FOLDS
+        assert min(contest.search_seeds) >= 900, "the first edition used seeds below 900"
+        assert min(contest.judge_seeds, default=1000) >= 1000
+        if study.walk is None:
+            images = contest.settings["data"]
+            assert images.full
+            assert images.n_test is None
+            assert images.n_validation == 10_000
+    assert all(margin_of(measure) > 0 for measure in study.measures)
+    for derived in study.derived:
+        assert len(derived.seeds) >= 12
+        assert study.contest(derived.contest)
+
+
+@EACH
+def test_every_comparison_is_of_entries_of_its_contest(study):
+    assert len(set(study.comparisons)) == len(study.comparisons)
+    for name, *pair in study.comparisons:
+        names = {entry.name for entry in study.contest(name).entries}
+        names |= {derived.name for derived in study.derived if derived.contest == name}
+        assert {entry.partition("@")[0] for entry in pair} <= names
+        assert pair[0] != pair[1]
+
+
+@EACH
+def test_every_trial_can_be_described(study):
+    """Schedules, settings and images of the first round of every contest are valid."""
+    for contest in study.contests:
+        trials = contest.pending(EMPTY)
+        searched = [entry for entry in contest.entries if not entry.peak_from]
+        assert {trial.name for trial in trials} == {entry.name for entry in searched}
+        for trial in trials:
+            updates = trial.epochs * (trial.data.n_train // trial.batch_size)
+            rates = trial.schedule(np.arange(updates))
+            assert np.isfinite(rates).all()
+            assert rates.max() == pytest.approx(trial.eta_max)
+
+
+def test_where_the_decay_matters_it_takes_a_third_of_a_weight():
+    """At the middle of the search, AdamW's smallest decay shrinks a weight by 30 % or more."""
+    (cosine, _) = STUDIES["combining"].contest(protocol.ADAMW).entries
+    rates = cosine.variants["weight decay 0.1"](cosine.centre, protocol.UPDATES)
+    shrunk = 1 - math.exp(-0.1 * rates(np.arange(protocol.UPDATES)).sum())
+    assert shrunk >= 0.3
+
+
+def test_the_same_effective_rate_is_the_same():
+    t = np.arange(protocol.UPDATES)
+    cosine = protocol.Cosine(protocol.UPDATES, 0.1)
+    fixed = protocol.SameEffect(cosine, protocol.RISE, 0.9)
+    np.testing.assert_allclose(fixed(t) / (1 - 0.9), cosine(t) / (1 - protocol.RISE(t)))
+
+
+# --------------------------------------------------------------------- the committed tables
+
+
+@EACH
+def test_committed_rows_are_those_that_the_rules_ask_for(study):
+    """Every committed row is one that the contests asked for, given the rows of the search."""
+    table = load(study.name)
+    assert not table.duplicated(evidence.ROW).any()
+    assert set(table["contest"]) <= {contest.name for contest in study.contests}
+    for contest in study.contests:
+        rows = table[table["contest"] == contest.name]
+        derived = {made.name: made for made in study.derived if made.contest == contest.name}
+        searched = rows[rows["role"] == "search"]
+        judged = rows[(rows["role"] == "judge") & ~rows["name"].isin(derived)]
+        assert set(searched["seed"]) <= set(contest.search_seeds)
+        assert set(judged["seed"]) <= set(contest.judge_seeds)
+        best = contest.best(rows)
+        for (name, variant), runs in judged.groupby(["name", "variant"]):
+            assert set(runs["eta_max"]) == {best.loc[name, "eta_max"]}
+            assert variant == best.loc[name, "variant"]
+        for name, made in derived.items():
+            assert set(rows[rows["name"] == name]["seed"]) <= set(made.seeds)
+
+
+@EACH
+def test_every_interval_is_that_of_the_raw_rows(study):
+    """Recomputed without our code: paired t intervals of the rows of the table."""
+    table = load(study.name)
+    compared = 0
+    for contest, a, b in study.comparisons:
+        if "@" in a:
+            continue  # test_standings.py
+        found = standings(study.name, contest).compare(a, b)
+        if found.outcome is None:
+            continue
+        rows = table[(table["contest"] == contest) & (table["role"] == "judge")]
+        one, other = (
+            rows[rows["name"] == name].sort_values("seed")[study.measures[0]].to_numpy()
+            for name in (a, b)
+        )
+        test = stats.ttest_rel(one, other)
+        for level, ends in ((0.95, ("low", "high")), (0.90, ("low90", "high90"))):
+            independent = test.confidence_interval(level)
+            for ours, theirs in zip(ends, independent, strict=True):
+                assert getattr(found.outcome, ours) == pytest.approx(theirs, rel=1e-6, abs=1e-12)
+        compared += 1
+    if not compared:
+        pytest.skip("no comparison of this study has its rows yet")
