@@ -1,121 +1,492 @@
-"""An audit reads the learning rates that an optimizer used, and compares them with a schedule.
+"""An audit reads what an optimizer's updates use, and compares it with a schedule.
 
 ``audit`` reads the rates inside ``optimizer.step`` and knows nothing of any scheduler, so it can
 catch the mistakes of every scheduler, ours included.
+
+Code that runs inside ``step`` may change a rate: the closure, and hooks of others. So the audit
+reads twice. The reading before the update can stop a wrong one. The reading right after it, before
+any other hook, is what the update used. LBFGS is the exception: it reads its rate before it calls
+the closure, so there the audit reads when the closure is called.
 """
 
 import contextlib
 import math
-import sys
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from coslr._arguments import require, whole
-from coslr._optimizers import OptimizerWrapper, scaler_found_overflow, unwrapped
+import numpy as np
+
+from coslr._arguments import require, require_type, whole
+from coslr._optimizers import (
+    OptimizerWrapper,
+    called_by_a_subclass,
+    only_initialises,
+    reads_rate_before_closure,
+    scaler_found_overflow,
+    steps_with_torch_s_code,
+    unwrapped,
+)
 from coslr._optional import extra
-from coslr.trace import RateFunction, Trace, checked_steps_per_unit, one_per_group
+from coslr.diagnosis import diagnose
+from coslr.schedules import Schedule
+from coslr.trace import (
+    RateFunction,
+    Trace,
+    TraceError,
+    at_updates,
+    checked_steps_per_unit,
+    checked_tolerance,
+    explained,
+    one_per_group,
+    wrong_rate,
+)
 
 with extra("train"):
     import torch
 
+Scheduled = RateFunction | Sequence[RateFunction]  # one for all param groups, or one for each
+Closure = Callable[[], Any]
+StepArguments = tuple[tuple[Any, ...], dict[str, Any]]  # positional (the optimizer first), named
 
-class AuditError(AssertionError):
-    """An update would use a learning rate that is not the schedule's."""
+
+class AuditError(TraceError):
+    """An update used, or would use, another learning rate than the schedule's.
+
+    The first line of the message names the update, the rate expected and the rate found. The lines
+    after it name the mistakes that fit so far.
+    """
 
 
 @contextlib.contextmanager
 def audit(
     optimizer: torch.optim.Optimizer | OptimizerWrapper,
-    schedule: RateFunction | Sequence[RateFunction] | None = None,
+    schedule: Scheduled | Mapping[str, Scheduled] | None = None,
     *,
     steps_per_unit: float = 1,
+    hold: int = 1,
     first_update: int = 0,
+    updates: int | None = None,
     tolerance: float = 1e-9,
     group: int | None = None,
+    name: str | None = None,
 ) -> Iterator[Trace]:
     """Compare the learning rate in force at every update with a schedule, or only record it.
 
     The audit reads the rate inside ``optimizer.step``. It therefore sees what the update uses,
-    whoever wrote it: any scheduler, any trainer, or nobody.
+    whoever wrote it: any scheduler, any trainer, a closure, a hook, or nobody. Not every call of
+    ``step`` is an update: not if it raises, if GradScaler skips it, or if a checkpoint library
+    makes it at rate 0 to create the optimizer's state.
 
     Args:
         optimizer: any torch optimizer, or a wrapper that keeps one in ``.optimizer`` (Accelerate).
         schedule: the rates that should be in force: a schedule, any function of t, or a list of one
-            per param group. None only records.
+            per param group. A dict checks more than the rate: its keys are ``"lr"``,
+            ``"weight_decay"`` and ``"momentum"`` (Adam's ``betas[0]``), its values such schedules.
+            None only records.
         steps_per_unit: optimizer updates in one unit of the schedule; ``len(loader)`` for epochs.
+        hold: updates for which the loop leaves a rate in force: update k should have the rate at
+            ``k // hold``. Pass ``len(loader)`` for a loop that steps its scheduler once an epoch.
         first_update: index of the first update in the block, above 0 if a run goes on.
-        tolerance: largest relative difference that passes; float32 rates need about 1e-6.
+        updates: how many updates the block makes; fewer or more are an error. None takes any
+            number, but warns if the block leaves a schedule before its end.
+        tolerance: largest relative difference that passes, from 0 to 0.1. A rate in a tensor may
+            also differ by rounding: by 2e-6 in float32, by 1.6 % in bfloat16.
         group: index of the only param group to audit. None audits all of them.
+        name: what errors call this optimizer, where a program has several.
 
     Yields:
         A `Trace`, which grows while the block runs; ``trace.rates`` are the rates of the first
-        group audited.
+        group audited. Scheduled weight decay and momentum are in ``trace.other``.
 
     Raises:
-        AuditError: at the first update that differs, before the optimizer makes it. The error names
-            the update, the rate expected and the rate found.
-        ValueError: param groups were added to the optimizer within the block.
+        AuditError: at the first update that differs. The error comes before the update if its rate
+            cannot change any more, and otherwise right after it: where a hook that was registered
+            later, or an optimizer that is not torch's own, could still write another rate. At the
+            end of the block, if there was no update, if there were fewer than `updates`, or if the
+            block caught an error of the audit and went on.
+        TypeError, ValueError: an argument is wrong, or param groups were added within the block.
 
     Example:
         >>> from coslr import Cosine
         >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
-        >>> with audit(optimizer, Cosine(T_max=50, eta_max=0.1)):
+        >>> with audit(optimizer, Cosine(T_max=50, eta_max=0.1)):  # doctest: +ELLIPSIS
         ...     for _ in range(2):
         ...         optimizer.step()  # nobody moves the learning rate
         Traceback (most recent call last):
         ...
         coslr.audit.AuditError: update 1: the schedule says 0.0999013, but 0.1 is in force
+        ...
     """
     optimizer = unwrapped(optimizer)
-    count = len(optimizer.param_groups)
+    groups = optimizer.param_groups
     if group is not None:
-        must_be = f"from 0 to {count - 1}, or None for all param groups"
+        must_be = f"from 0 to {len(groups) - 1}, or None for all param groups"
         group = whole("group", group, must_be, least=0)
-        require(group < count, "group", group, must_be)
-    audited = range(count) if group is None else [group]
-    schedules = None if schedule is None else one_per_group("schedule", schedule, len(audited))
-    units = checked_steps_per_unit(steps_per_unit)
-    trace = Trace([[] for _ in audited])
+        require(group < len(groups), "group", group, must_be)
+    audited = list(range(len(groups))) if group is None else [group]
+    schedules = _by_quantity(schedule, [groups[i] for i in audited])
+    units, hold = checked_steps_per_unit(steps_per_unit), whole("hold", hold)
+    first_update = whole("first_update", first_update, least=0)
+    if updates is not None:
+        updates = whole("updates", updates, "a whole number from 1, or None for any number")
+    tolerance = checked_tolerance(tolerance)
+    require_type(name is None or isinstance(name, str), "name", name, "a string or None")
 
-    def before_update(optimizer: torch.optim.Optimizer, *_: object) -> None:
-        if scaler_found_overflow(optimizer) or _called_by_a_subclass(optimizer):
-            return
-        update = first_update + len(trace.rates)
-        if group is None and len(optimizer.param_groups) != count:
-            raise ValueError(
-                f"optimizer: has {len(optimizer.param_groups)} param groups at update {update}, "
-                f"but had {count} when the audit began. Begin a new audit with "
-                f"first_update={update}"
-            )
-        for rates, i in zip(trace.groups, audited, strict=True):
-            rates.append(float(optimizer.param_groups[i]["lr"]))
-        if schedules is None:
-            return
-        for rates, scheduled, i in zip(trace.groups, schedules, audited, strict=True):
-            expected = float(scheduled(update / units if units != 1 else update))
-            if not math.isclose(rates[-1], expected, rel_tol=tolerance, abs_tol=1e-15):
-                where = f" (param group {i})" if count > 1 else ""
-                raise AuditError(
-                    f"update {update}{where}: the schedule says {expected:.6g}, "
-                    f"but {rates[-1]:.6g} is in force"
-                )
+    trace = Trace([[] for _ in audited], first_update)
+    values: list[_Value] = []
+    for quantity, of_groups in schedules.items():
+        recorded = trace.groups
+        if quantity != "lr":
+            recorded = trace.other[quantity] = [[] for _ in audited]
+        for i, rates, scheduled in zip(audited, recorded, of_groups, strict=True):
+            values.append(_Value(quantity, i, rates, *_in_updates(scheduled, units, hold)))
 
-    hook = optimizer.register_step_pre_hook(before_update)
-    try:
+    watch = _Watch(optimizer, trace, values, updates, tolerance, name, all_groups=group is None)
+    with watch.hooks():
         yield trace
-    finally:
-        hook.remove()
+    # Where the block raised an exception, it has left this function by now: nothing hides it.
+    watch.check_end()
+    if unfinished := watch.unfinished():
+        warnings.warn(unfinished, UserWarning, stacklevel=3)
 
 
-def _called_by_a_subclass(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether the current ``step`` was called by the ``step`` of a subclass.
+# ----------------------------------------------------------------------------- the arguments
 
-    torch runs the hooks for both calls, but they make one update.
+
+def _by_quantity(
+    schedule: Scheduled | Mapping[str, Scheduled] | None, groups: list[dict[str, Any]]
+) -> dict[str, Sequence[RateFunction | None]]:
+    """What to record, the learning rate first, each with a schedule or None for every group."""
+    result: dict[str, Sequence[RateFunction | None]] = {"lr": [None] * len(groups)}
+    if schedule is None:
+        return result
+    if not isinstance(schedule, Mapping):
+        return {"lr": one_per_group("schedule", schedule, len(groups))}
+    require(schedule, "schedule", schedule, "a schedule, or a dict with at least one")
+    for quantity, scheduled in schedule.items():
+        name = f"schedule[{quantity!r}]"
+        known = quantity in ("lr", "weight_decay", "momentum")
+        require(known, name, scheduled, "a schedule of lr, weight_decay or momentum")
+        has_it = all(quantity in g or (quantity == "momentum" and "betas" in g) for g in groups)
+        require(has_it, name, scheduled, f"left out, because this optimizer has no {quantity}")
+        result[quantity] = one_per_group(name, scheduled, len(groups))
+    return result
+
+
+def _in_updates(
+    schedule: RateFunction | None, steps_per_unit: float, hold: int
+) -> tuple[RateFunction | None, float]:
+    """The schedule as a function of the update, and the number of updates until its end."""
+    if schedule is None:
+        return None, math.inf
+    expected = at_updates(schedule, steps_per_unit)
+    length = schedule.length * steps_per_unit if isinstance(schedule, Schedule) else math.inf
+    if math.isfinite(length):
+        # Rounding errors must not add an update: 3 * 0.1 is 0.30000000000000004.
+        length = math.ceil(length * (1 - 1e-12)) * hold
+    if hold == 1:
+        return expected, length
+    return lambda update: expected(update // hold), length
+
+
+# --------------------------------------------------------------------- one value of one group
+
+
+class _Found(NamedTuple):
+    """A value as it was found, and how far its precision lets it be off."""
+
+    value: float
+    relative: float = 0.0
+    absolute: float = 0.0
+
+
+@dataclass
+class _Value:
+    """One value of one param group: where it is, what it should be, and where to record it."""
+
+    quantity: str
+    group: int
+    recorded: list[float]
+    expected: RateFunction | None  # of the update; None only records
+    length: float  # updates until the schedule ends
+    largest: float = 0.0  # of the values expected so far
+
+    def find(self, groups: list[dict[str, Any]]) -> _Found:
+        """The value in force now."""
+        group = groups[self.group]
+        if self.quantity == "momentum" and "momentum" not in group:
+            value = group["betas"][0]
+        else:
+            value = group[self.quantity]
+        if isinstance(value, torch.Tensor) and value.is_floating_point():
+            return _Found(float(value), *_rounding(torch.finfo(value.dtype)))
+        if isinstance(value, np.floating):
+            return _Found(float(value), *_rounding(np.finfo(value.dtype)))
+        return _Found(float(value))
+
+    def agrees(self, found: _Found, right: float, tolerance: float) -> bool:
+        """Whether the value found is the right one, but for rounding errors.
+
+        Where a schedule ends at exactly 0, other code may end at a rounding error of the peak. So
+        there is an absolute margin too.
+        """
+        if math.isfinite(right):
+            self.largest = max(self.largest, abs(right))
+        absolute = 1e-14 * self.largest if self.largest else 1e-15
+        return math.isclose(
+            found.value,
+            right,
+            rel_tol=max(tolerance, found.relative),
+            abs_tol=max(absolute, found.absolute),
+        )
+
+
+def _rounding(limits: Any) -> tuple[float, float]:
+    """Relative and absolute error that a value of this precision may have.
+
+    To store a rate and to multiply it once takes two roundings. A scheduler that computes each rate
+    from the last adds up more: torch's cosine in float32 about ten in 1,000 updates. Half precision
+    is too coarse for such a margin, so it gets the two alone.
     """
-    # From here: the hook that called us, and then the function of torch's that runs the hooks.
-    runs_hooks = sys._getframe(2)
-    outer = runs_hooks.f_back
-    while outer is not None:
-        if outer.f_code is runs_hooks.f_code and outer.f_locals.get("self") is optimizer:
-            return True
-        outer = outer.f_back
-    return False
+    eps = float(limits.eps)
+    return max(2 * eps, min(16 * eps, 1e-5)), float(limits.tiny) * eps
+
+
+# ---------------------------------------------------------------------------------- the hooks
+
+
+@dataclass
+class _Watch:
+    """Reads an optimizer's values inside ``step`` and compares them with the schedules."""
+
+    optimizer: torch.optim.Optimizer
+    trace: Trace
+    values: list[_Value]
+    updates: int | None
+    tolerance: float
+    name: str | None
+    all_groups: bool
+
+    def __post_init__(self) -> None:
+        self.group_count = len(self.optimizer.param_groups)
+        self.torch_s_code = steps_with_torch_s_code(self.optimizer)
+        self.calls = 0  # of step, whether or not they became updates
+        # About the call of step that is going on, or the last one:
+        self.is_no_update = False
+        self.is_counted = False
+        self.before: list[_Found] = []
+        self.at_closure: list[_Found] | None = None
+        # Errors that the block may catch: about an update that was made, or one that was stopped.
+        self.wrong: AuditError | None = None
+        self.stopped: AuditError | None = None
+
+    @property
+    def next_update(self) -> int:
+        """Index of the update to come."""
+        return self.trace.first_update + len(self.trace.rates)
+
+    @contextlib.contextmanager
+    def hooks(self) -> Iterator[None]:
+        """Keep the hooks on the optimizer while a block runs."""
+        self.pre_hook = self.optimizer.register_step_pre_hook(self.before_update)
+        post_hook = self.optimizer.register_step_post_hook(self.after_update)
+        # A post-hook of others may already write the next rate, so ours must run first. torch has
+        # no public way to ask for that.
+        self.optimizer._optimizer_step_post_hooks.move_to_end(post_hook.id, last=False)  # type: ignore[attr-defined]
+        try:
+            yield
+        finally:
+            self.pre_hook.remove()
+            post_hook.remove()
+
+    def before_update(
+        self, optimizer: torch.optim.Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> StepArguments | None:
+        """The pre-hook. Where ``step`` has a closure, return one that reads the values too."""
+        if called_by_a_subclass(optimizer):
+            return None
+        self.calls += 1
+        self.is_counted = False
+        self.is_no_update = scaler_found_overflow(optimizer) or only_initialises(optimizer)
+        if self.is_no_update:
+            return None
+        self._check_counts()
+        self.before = self._find()
+        self.at_closure = None
+
+        closure = args[1] if len(args) > 1 else kwargs.get("closure")
+        if reads_rate_before_closure(optimizer):
+            return _with_closure(args, kwargs, self._read_then(closure)) if closure else None
+        # A hook that runs after this one, or code that is not torch's, may still write the right
+        # rate or a wrong one. Then only the post-hook can tell.
+        is_last = next(reversed(optimizer._optimizer_step_pre_hooks)) == self.pre_hook.id
+        if not (is_last and self.torch_s_code):
+            return None
+        if closure is not None:
+            return _with_closure(args, kwargs, self._then_read(closure))
+        self._stop_if_wrong(self.before)
+        return None
+
+    def after_update(self, optimizer: torch.optim.Optimizer, *_: object) -> None:
+        """The post-hook, which counts the update."""
+        is_inner = called_by_a_subclass(optimizer)
+        # Of a subclass's call and its parent's, the inner one is closer to the update. If torch ran
+        # the hooks for it, the outer one has nothing to add.
+        if self.is_no_update or (self.is_counted and not is_inner):
+            return
+        found = self._find() if self.at_closure is None else self.at_closure
+        if not self.is_counted:
+            for value, one in zip(self.values, found, strict=True):
+                value.recorded.append(one.value)
+            self.is_counted = True
+            self.stopped = None
+        error = self._error(self.next_update - 1, found)
+        if error is not None:
+            self.wrong = self.wrong or error
+            raise error
+
+    def _then_read(self, closure: Closure) -> Closure:
+        def closure_then_check() -> Any:
+            loss = closure()
+            self._stop_if_wrong(self._find())
+            return loss
+
+        return closure_then_check
+
+    def _read_then(self, closure: Closure) -> Closure:
+        def check_then_closure() -> Any:
+            if self.at_closure is None:  # LBFGS may call the closure again in the same update
+                self.at_closure = self._find()
+                self._stop_if_wrong(self.at_closure)
+            return closure()
+
+        return check_then_closure
+
+    def _find(self) -> list[_Found]:
+        groups = self.optimizer.param_groups
+        return [value.find(groups) for value in self.values]
+
+    # ------------------------------------------------------------------------ is it the right one?
+
+    def _stop_if_wrong(self, found: list[_Found]) -> None:
+        error = self._error(self.next_update, found)
+        if error is not None:
+            self.stopped = error
+            raise error
+
+    def _error(self, update: int, found: list[_Found]) -> AuditError | None:
+        """The error about the first value that is not the schedule's, if there is one."""
+        for value, before, now in zip(self.values, self.before, found, strict=True):
+            if value.expected is None:
+                continue
+            right = float(value.expected(update))
+            if not value.agrees(now, right, self.tolerance):
+                return self._wrong_value(value, update, right, before.value, now.value)
+        return None
+
+    def _wrong_value(
+        self, value: _Value, update: int, right: float, before: float, now: float
+    ) -> AuditError:
+        where = self._of_name
+        where += "" if value.quantity == "lr" else f" ({value.quantity})"
+        where += f" (param group {value.group})" if self.group_count > 1 else ""
+        message = wrong_rate(update, where, right, now)
+        if before != now:
+            message += (
+                f"\nIt was {before:.6g} when step() was called. The closure, a hook or the "
+                "optimizer's own code changed it."
+            )
+        if value.quantity == "lr":
+            earlier = value.recorded[: update - self.trace.first_update]
+            message += self._causes(value.expected, [*earlier, now])
+        return AuditError(message)
+
+    def _causes(self, expected: RateFunction | None, rates: list[float]) -> str:
+        assert expected is not None
+        try:
+            causes = diagnose(rates, expected, first_update=self.trace.first_update)
+        except Exception:
+            # A function of the reader's own may know only the updates of this block. Its error must
+            # not replace ours.
+            causes = []
+        return (
+            f"{explained(causes)}\nTo be sure, record the whole run: `with audit(optimizer) as "
+            "trace:`, and after it `trace.diagnose(schedule)`."
+        )
+
+    # ----------------------------------------------------------------------- how many updates?
+
+    def _check_counts(self) -> None:
+        count = len(self.optimizer.param_groups)
+        if self.all_groups and count != self.group_count:
+            raise ValueError(
+                f"optimizer: has {count} param groups at update {self.next_update}, but had "
+                f"{self.group_count} when the audit began. Begin a new audit with "
+                f"first_update={self.next_update}"
+            )
+        if self.updates is not None and len(self.trace.rates) >= self.updates:
+            self.stopped = AuditError(
+                f"update {self.next_update}{self._of_name} comes after the last of "
+                f"updates={self.updates}: {self._position}"
+            )
+            raise self.stopped
+
+    def check_end(self) -> None:
+        """Raise an error if the block caught one, or if it made too few updates."""
+        error = self.wrong or self.stopped
+        if error is not None:
+            raise error
+        made = len(self.trace.rates)
+        only_records = all(value.expected is None for value in self.values)
+        if made == 0 and not (only_records and self.updates is None):
+            raise AuditError(f"no update{self._of_name} was seen: {self._why_none}")
+        if self.updates is not None and made < self.updates:
+            raise AuditError(
+                f"the block ended after {made} of updates={self.updates} updates{self._of_name}: "
+                f"{self._position}"
+            )
+
+    def unfinished(self) -> str:
+        """What to warn of if the block ended before the schedule and nobody said it would."""
+        if self.updates is not None or self.next_update >= self._length:
+            return ""
+        return (
+            f"the audit{self._of_name} ended before its schedule: {self._position}. If you mean "
+            f"it to, pass updates={len(self.trace.rates)} to audit."
+        )
+
+    @property
+    def _of_name(self) -> str:
+        return f" of {self.name}" if self.name else ""
+
+    @property
+    def _length(self) -> float:
+        """Updates until the last schedule that ends has ended; 0 if none ends."""
+        return max((v.length for v in self.values if math.isfinite(v.length)), default=0)
+
+    @property
+    def _position(self) -> str:
+        of = f" of {self._length}" if self._length else ""
+        return f"the schedule is at update {self.next_update}{of}"
+
+    @property
+    def _why_none(self) -> str:
+        kind = type(self.optimizer).__name__
+        if self.calls:
+            return (
+                f"step() of this {kind} was called ({self.calls} times), but each call raised an "
+                "error or was skipped"
+            )
+        return (
+            f"step() of this {kind} was never called. Pass the optimizer that updates the weights: "
+            "a wrapper such as Lookahead or SAM steps another object, often its .base_optimizer"
+        )
+
+
+def _with_closure(args: tuple[Any, ...], kwargs: dict[str, Any], closure: Closure) -> StepArguments:
+    """The arguments of ``step`` with this closure in place of their own."""
+    if len(args) > 1:
+        return (args[0], closure, *args[2:]), kwargs
+    return args, {**kwargs, "closure": closure}

@@ -6,7 +6,8 @@ schedules here share these rules:
 * N updates use t = 0 ... N-1.
 * ``t`` is a Python number, a numpy array of any shape, or a JAX tracer. The result has its shape.
 * The unit is yours. ``Cosine(T_max=50, ...)`` lasts 50 updates if you call it with updates, and 50
-  epochs if you call it with epochs. No schedule converts one into the other.
+  epochs if you call it with epochs. ``schedule.stretch(updates_per_epoch)`` turns a schedule in
+  epochs into the same schedule in updates.
 * Before t = 0 a schedule holds its first value, and after ``.length`` its last value.
 * Both ends are exact: ``Cosine(T_max, eta_max, eta_min)(T_max)`` is `eta_min`, to the last bit.
 * A wrong argument raises a ``TypeError`` (wrong kind) or a ``ValueError`` (wrong value), whose
@@ -21,7 +22,7 @@ import math
 import numbers
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import cos, pi
 from typing import Any, Literal, Protocol, TypeAlias, cast, overload
@@ -175,6 +176,17 @@ def _interpolate(low: Rate, high: Rate, w: Values) -> Rate:
     return high * w + low * (1.0 - w)
 
 
+def _whole(t: float) -> float:
+    """The whole number that `t` misses by rounding errors alone, else `t`.
+
+    10 * 1.1 is 11.000000000000002 in floating point. A boundary there would come one update late.
+    """
+    if isinstance(t, int) or not math.isfinite(t):
+        return t
+    nearest = round(t)
+    return nearest if abs(t - nearest) <= 4 * math.ulp(t) else t
+
+
 # ---------------------------------------------------------------------- checks of arguments
 
 
@@ -242,7 +254,7 @@ class Schedule:
     element of an array.
 
     If your schedule ends, define ``length`` too, and clip `t` so that the last value holds
-    afterwards.
+    afterwards. If it restarts at boundaries, it may define ``_boundaries(t)`` for pictures.
 
     Example:
         A quarter of a cosine wave, flat at first and steep at the end:
@@ -365,6 +377,44 @@ class Schedule:
         """At least the boundaries after 0 and before `t`, in order; a schedule may override it."""
         return ()
 
+    def stretch(self, factor: float) -> "Schedule":
+        """The same curve on a time axis multiplied by `factor`: f(t) becomes f(t / factor).
+
+        This turns a schedule in epochs into one in updates, with the number of updates in an epoch
+        as `factor`. The division ``schedule(update / factor)`` may miss a boundary, because
+        30 / 100 is less than 3 * 0.1 in floating point. ``stretch`` multiplies the lengths instead,
+        and a boundary that is a whole update on paper is one here.
+
+        Args:
+            factor: the new length of one unit of time, above 0, such as ``len(loader)``.
+
+        Returns:
+            A schedule with the same rates. ``length`` and boundaries are `factor` times as large.
+
+        Raises:
+            ValueError, TypeError: `factor` is no number above 0, or makes a length too large.
+
+        Example:
+            >>> Cosine(T_max=50, eta_max=0.1).stretch(100)
+            Cosine(T_max=5000, eta_max=0.1, eta_min=0.0)
+            >>> restarts = CosineWarmRestarts(T_0=0.1, eta_max=0.1)  # ten restarts in an epoch
+            >>> restarts.stretch(100).boundaries_before(40)
+            (10, 20, 30)
+        """
+        factor = positive("factor", factor, "a number above 0, such as len(loader)")
+        if factor == 1:
+            return self
+        # A subclass may change the formula or hold other times, so `_times` is not inherited.
+        if "_times" not in vars(type(self)):
+            return Stretched(self, factor)
+        return self._stretched(factor)
+
+    def _stretched(self, factor: float) -> "Schedule":
+        """A copy whose times, which the class lists in `_times`, are `factor` times as long."""
+        times = {name: getattr(self, name) for name in vars(type(self))["_times"]}
+        longer = {n: _product(time, factor) for n, time in times.items() if time is not None}
+        return cast(Schedule, replace(cast(Any, self), **longer))
+
     def to_dict(self) -> dict[str, Any]:
         """The schedule as plain JSON values, for an experiment's config file.
 
@@ -395,6 +445,20 @@ class Schedule:
     def _picture_end(self) -> float | None:
         """Where a picture ends; None for a schedule with neither an end nor a scale of time."""
         return self.length if self.length < math.inf else None
+
+
+@overload
+def _product(time: float, factor: float) -> float: ...
+
+
+@overload
+def _product(time: Sequence[float], factor: float) -> Sequence[float]: ...
+
+
+def _product(time: float | Sequence[float], factor: float) -> float | Sequence[float]:
+    if isinstance(time, Sequence):
+        return tuple(_whole(one * factor) for one in time)
+    return _whole(time * factor)
 
 
 def _argument_names(schedule: Any) -> list[str]:
@@ -449,7 +513,7 @@ def _all_boundaries(schedule: Schedule) -> tuple[float, ...]:
 
 def _begins_phases_forever(schedule: Schedule) -> bool:
     """Whether there is no last boundary. InverseSqrt has no end, and yet begins no phase."""
-    if isinstance(schedule, Warmup):
+    if isinstance(schedule, Warmup | Stretched):
         return _begins_phases_forever(schedule.inner)
     if isinstance(schedule, Join):
         return _begins_phases_forever(schedule.schedules[-1])
@@ -477,6 +541,7 @@ class Constant(Schedule):
     """
 
     eta: float
+    _times = ()
 
     def __post_init__(self) -> None:
         _store(self, eta=not_negative("eta", self.eta, "a learning rate from 0"))
@@ -509,6 +574,7 @@ class Cosine(Schedule):
     T_max: float
     eta_max: float
     eta_min: float = 0.0
+    _times = ("T_max",)
     # Computed from the arguments. Without annotations, they are no arguments themselves.
     _amplitude = 0.0
     _shortcut_end = 0.0
@@ -594,6 +660,7 @@ class CosineWarmRestarts(Schedule):
     T_mult: float = 1
     decay: float = 1.0
     cycles: int | None = None
+    _times = ("T_0",)
 
     def __post_init__(self) -> None:
         right = "a growth factor of the cycle length, at least 1"
@@ -618,7 +685,7 @@ class CosineWarmRestarts(Schedule):
         whole = isinstance(self.T_0, int) and self.T_mult == int(self.T_mult)
         T_mult = int(self.T_mult) if whole else self.T_mult  # integers stay exact at any size
         while len(starts) <= self.cycles if self.cycles else starts[-1] < HORIZON:
-            starts.append(starts[-1] + T_i)
+            starts.append(_whole(starts[-1] + T_i))
             T_i *= T_mult
             if len(starts) > 100_000 or starts[-1] > 1e300:
                 raise ValueError(
@@ -632,7 +699,7 @@ class CosineWarmRestarts(Schedule):
     def length(self) -> float:
         if self.cycles is None:
             return math.inf
-        return self.T_0 * self.cycles if self.T_mult == 1 else self._starts[-1]
+        return _whole(self.T_0 * self.cycles) if self.T_mult == 1 else self._starts[-1]
 
     @property
     def boundaries(self) -> tuple[float, ...]:
@@ -684,22 +751,42 @@ def _whole_periods(t: Time, period: float, xp: ArrayNamespace) -> tuple[Values, 
     A division alone is sometimes one short, by a rounding error: 1.0 // 0.1 is 9, although
     10 * 0.1 is 1.0.
     """
+    if xp is _NUMBERS:
+        i, since = divmod(t, period)  # exact, and quicker than the lines below
+        if period == int(period):
+            return i, since
+        if since >= period - (1e-10 * period + 2**-50 * t):  # _slack
+            return i + 1, 0.0
+        return i, since if i * period < t else 0.0
     i = t // period
-    i = xp.where((i + 1) * period <= t, i + 1, i)
+    i = xp.where((i + 1) * period <= t + _slack(t, period), i + 1, i)
     return i, xp.where(t <= i * period, 0.0, t % period)
+
+
+def _slack(t: Time, period: float) -> Time:
+    """How little before a boundary a time counts as on it: nothing for a whole period.
+
+    Multiples of a fraction have rounding errors: 3 * 0.1 is more than 0.3, and 10 * 1.1 is more
+    than 11. A time that misses a boundary by such an error belongs to the new cycle. The second
+    term covers these errors, and the first those of a time that a warm-up or a join has shifted.
+    """
+    return 0.0 if period == int(period) else 1e-10 * period + 2**-50 * t
 
 
 def _place_in_growing_cycles(t: Time, starts: tuple[float, ...], xp: ArrayNamespace) -> Place:
     """The same for cycles of growing length, found by a search in the table of their starts."""
     table = xp.asarray(starts, dtype=float)
-    i = xp.clip(xp.searchsorted(table, t, side="right") - 1, 0, len(starts) - 2)
+    T_0 = starts[1]
+    later = t if isinstance(T_0, int) else t + (1e-10 * T_0 + 2**-50 * t)  # as in _slack
+    i = xp.clip(xp.searchsorted(table, later, side="right") - 1, 0, len(starts) - 2)
     return i, t - table[i], table[i + 1] - table[i]
 
 
 def _multiples(period: float, t: float) -> Iterable[float]:
     """period, 2 period, ... below t, one by one."""
     require(t < math.inf, "t", t, "finite: this schedule has no last boundary")
-    return (i * period for i in range(1, math.ceil(t / period) + 1) if i * period < t)
+    multiples = (_whole(i * period) for i in range(1, math.ceil(t / period) + 1))
+    return (multiple for multiple in multiples if multiple < t)
 
 
 # ------------------------------------------------------------------------ the other families
@@ -727,6 +814,7 @@ class Linear(Schedule):
     T_max: float
     eta_max: float
     eta_min: float = 0.0
+    _times = ("T_max",)
 
     def __post_init__(self) -> None:
         _store(self, T_max=_duration("T_max", self.T_max), **_rates(self.eta_max, self.eta_min))
@@ -763,6 +851,7 @@ class Polynomial(Schedule):
     eta_max: float
     eta_min: float = 0.0
     power: float = 2.0
+    _times = ("T_max",)
 
     def __post_init__(self) -> None:
         power = float(positive("power", self.power, "an exponent above 0"))
@@ -810,6 +899,7 @@ class Exponential(Schedule):
     T_max: float
     eta_max: float
     eta_min: float
+    _times = ("T_max",)
 
     def __post_init__(self) -> None:
         _store(self, T_max=_duration("T_max", self.T_max), **_rates(self.eta_max, self.eta_min))
@@ -851,6 +941,7 @@ class InverseSqrt(Schedule):
     timescale: float
     eta_max: float
     eta_min: float = 0.0
+    _times = ("timescale",)
 
     def __post_init__(self) -> None:
         timescale = _duration("timescale", self.timescale)
@@ -889,6 +980,7 @@ class Step(Schedule):
     eta_max: float
     eta_min: float = 0.0
     gamma: float = 0.1
+    _times = ("step_size",)
 
     def __post_init__(self) -> None:
         _store(
@@ -941,6 +1033,7 @@ class MultiStep(Schedule):
     eta_max: float
     eta_min: float = 0.0
     gamma: float = 0.1
+    _times = ("milestones",)
 
     def __post_init__(self) -> None:
         milestones = _increasing_times("milestones", self.milestones)
@@ -1001,6 +1094,7 @@ class Cyclical(Schedule):
     eta_min: float = 0.0
     decay: float = 1.0
     cycles: int | None = None
+    _times = ("half_cycle",)
 
     def __post_init__(self) -> None:
         _store(
@@ -1013,7 +1107,7 @@ class Cyclical(Schedule):
 
     @property
     def length(self) -> float:
-        return math.inf if self.cycles is None else 2 * self.half_cycle * self.cycles
+        return math.inf if self.cycles is None else _whole(2 * self.half_cycle * self.cycles)
 
     @property
     def boundaries(self) -> tuple[float, ...]:
@@ -1067,6 +1161,7 @@ class OneCycle(Schedule):
     eta_start: float | None = None
     peak: float | None = None
     shape: str = "cosine"
+    _times = ("T_max", "peak")
 
     def __post_init__(self) -> None:
         T_max = _duration("T_max", self.T_max)
@@ -1143,15 +1238,26 @@ class WSD(Schedule):
     eta_min: float = 0.0
     warmup: float = 0
     shape: str = "linear"
+    _times = ("T_max", "decay", "warmup")
+    _cooldown = 0.0  # where it begins; computed from the arguments
 
     def __post_init__(self) -> None:
         T_max, decay = _duration("T_max", self.T_max), _duration("decay", self.decay)
         warmup = not_negative("warmup", self.warmup, "a number of updates (or epochs) from 0")
         right = f"at most T_max - warmup = {T_max - warmup!r}"
-        require(decay + warmup <= T_max, "decay", decay, right)
+        require(decay <= _whole(T_max - warmup), "decay", decay, right)
         require(self.shape in list(_SHAPES), "shape", self.shape, f"one of {', '.join(_SHAPES)}")
         rates = _rates(self.eta_max, self.eta_min)
         _store(self, T_max=T_max, decay=decay, **rates, warmup=warmup)
+        _store(self, _cooldown=_whole(T_max - decay))
+
+    def _stretched(self, factor: float) -> Schedule:
+        T_max, decay, rise = (_product(t, factor) for t in (self.T_max, self.decay, self.warmup))
+        decay = min(decay, _whole(T_max - rise))  # a rounding error must not make it too long
+        if rise == 0:
+            return replace(self, T_max=T_max, decay=decay)
+        plateau = replace(self, T_max=_whole(T_max - rise), decay=decay, warmup=0)
+        return Warmup(plateau, rise, start=self(0))  # why `start`: see Warmup._stretched
 
     @property
     def length(self) -> float:
@@ -1160,14 +1266,13 @@ class WSD(Schedule):
     @property
     def boundaries(self) -> tuple[float, ...]:
         """Where the plateau begins (if there is a warm-up) and where the cooldown begins."""
-        return tuple(b for b in (self.warmup, self.T_max - self.decay) if b > 0)
+        return tuple(b for b in (self.warmup, self._cooldown) if b > 0)
 
     def _boundaries(self, t: float) -> Iterable[float]:
         return self.boundaries
 
     def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
-        cooldown = self.T_max - self.decay
-        w = _SHAPES[self.shape](t - cooldown, self.decay, xp)
+        w = _SHAPES[self.shape](t - self._cooldown, self.decay, xp)
         after = xp.where(t < self.T_max, _interpolate(self.eta_min, self.eta_max, w), self.eta_min)
         rise = _rate_of_warmup(t, self.warmup, self.eta_max, None, xp)
         return xp.where(t < self.warmup, rise, 1.0 * after)
@@ -1193,6 +1298,7 @@ class Warmup(Schedule):
     inner: Schedule
     updates: float
     start: float | None = None
+    _times = ("updates",)
 
     def __post_init__(self) -> None:
         _require_schedule("schedule", self.inner)
@@ -1207,7 +1313,7 @@ class Warmup(Schedule):
 
     @property
     def length(self) -> float:
-        return self.updates + self.inner.length
+        return _whole(self.updates + self.inner.length)
 
     @property
     def boundaries(self) -> tuple[float, ...]:
@@ -1217,7 +1323,13 @@ class Warmup(Schedule):
     def _boundaries(self, t: float) -> Iterable[float]:
         yield self.updates
         for boundary in self.inner._boundaries_before(t - self.updates):
-            yield self.updates + boundary
+            yield _whole(self.updates + boundary)
+
+    def _stretched(self, factor: float) -> Schedule:
+        # By default a rise begins at 1 / (updates + 1) of its end. In another unit of time that
+        # would be another rate, so name the rate with which this rise begins.
+        updates = _product(self.updates, factor)
+        return Warmup(self.inner.stretch(factor), updates, start=self(0))
 
     def _picture_end(self) -> float:
         inner = self.inner._picture_end()
@@ -1237,7 +1349,7 @@ class Warmup(Schedule):
         return f"warmup({self.inner!r}, updates={self.updates!r}{start})"
 
 
-def warmup(schedule: Schedule, updates: float, start: float | None = None) -> Warmup:
+def warmup(schedule: Schedule, updates: float, start: float | None = None) -> Schedule:
     r"""A linear rise of `updates` in front of `schedule`, whose own time starts after the rise.
 
     .. math:: \eta_t = f(0)\,\frac{t+1}{W+1} \quad (t < W), \qquad f(t-W) \quad (t \ge W)
@@ -1247,12 +1359,13 @@ def warmup(schedule: Schedule, updates: float, start: float | None = None) -> Wa
 
     Args:
         schedule: any schedule of this module, or your own.
-        updates: length of the rise, W, above 0, in the unit of the schedule.
+        updates: length of the rise, W, from 0, in the unit of the schedule. 0 is no warm-up.
         start: learning rate at t = 0, from 0 to the schedule's first value, or None.
 
     Returns:
-        A schedule. Before 0: its first value. After W: as `schedule`. ``.length`` is
-        W + ``schedule.length``; ``.boundaries`` are W and the schedule's own, shifted by W.
+        A schedule; with W = 0 it is `schedule` itself. Before 0: its first value. After W: as
+        `schedule`. ``.length`` is W + ``schedule.length``; ``.boundaries`` are W and the
+        schedule's own, shifted by W.
 
     Raises:
         ValueError, TypeError: an argument is wrong; the message names it and says what is right.
@@ -1266,6 +1379,9 @@ def warmup(schedule: Schedule, updates: float, start: float | None = None) -> Wa
 
     Source: Goyal et al., "Accurate, Large Minibatch SGD", 2017.
     """
+    _require_schedule("schedule", schedule)
+    if not_negative("updates", updates, "a number of updates (or epochs) from 0") == 0:
+        return schedule
     return Warmup(schedule, updates, start)
 
 
@@ -1275,6 +1391,7 @@ class Join(Schedule):
 
     schedules: Sequence[Schedule]
     joints: Sequence[float]
+    _times = ("joints",)
 
     def __post_init__(self) -> None:
         schedules = sequence("schedules", self.schedules, "a sequence of schedules")
@@ -1292,7 +1409,7 @@ class Join(Schedule):
 
     @property
     def length(self) -> float:
-        return self._starts[-1] + self.schedules[-1].length
+        return _whole(self._starts[-1] + self.schedules[-1].length)
 
     @property
     def boundaries(self) -> tuple[float, ...]:
@@ -1306,7 +1423,11 @@ class Join(Schedule):
                 yield begin
             if begin < t:
                 for boundary in schedule._boundaries_before(min(t, end) - begin):
-                    yield begin + boundary
+                    yield _whole(begin + boundary)
+
+    def _stretched(self, factor: float) -> Schedule:
+        schedules = [schedule.stretch(factor) for schedule in self.schedules]
+        return Join(schedules, _product(self.joints, factor))
 
     def _picture_end(self) -> float | None:
         last = self.schedules[-1]._picture_end()
@@ -1353,3 +1474,53 @@ def join(schedules: Sequence[Schedule], boundaries: Sequence[float]) -> Join:
     Source: the semantics of optax's ``join_schedules``.
     """
     return Join(schedules, boundaries)
+
+
+# ---------------------------------------------------------- another unit of time, for any class
+
+
+@dataclass(frozen=True, repr=False)
+class Stretched(Schedule):
+    """What :meth:`Schedule.stretch` returns for a schedule of the reader's own.
+
+    Only the class knows which of its arguments are times, so this divides `t` instead.
+    """
+
+    inner: Schedule
+    factor: float
+    _times = ("factor",)
+
+    def __post_init__(self) -> None:
+        _require_schedule("schedule", self.inner)
+        _store(self, factor=positive("factor", self.factor))
+
+    @property
+    def length(self) -> float:
+        return _whole(self.inner.length * self.factor)
+
+    @property
+    def boundaries(self) -> tuple[float, ...]:
+        """The schedule's own boundaries, times `factor`."""
+        return _all_boundaries(self)
+
+    def _boundaries(self, t: float) -> Iterable[float]:
+        before = self.inner._boundaries_before(self._inner_time(t))
+        return (_product(boundary, self.factor) for boundary in before)
+
+    def _inner_time(self, t: Any) -> Any:
+        # A division may fall short of a boundary by a rounding error. Go on by a few of them, so
+        # that the update at a boundary belongs to the new phase, and no other update does.
+        return t / self.factor * (1 + 2**-50)
+
+    def _stretched(self, factor: float) -> Schedule:
+        return self.inner.stretch(_product(self.factor, factor))
+
+    def _picture_end(self) -> float | None:
+        end = self.inner._picture_end()
+        return None if end is None else end * self.factor
+
+    def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
+        return cast(Rate, self.inner(self._inner_time(t)))
+
+    def __repr__(self) -> str:
+        return f"{self.inner!r}.stretch({self.factor!r})"

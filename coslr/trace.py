@@ -1,52 +1,95 @@
-"""A trace: the learning rates that were in force, update by update."""
+"""A trace: the learning rates that were in force, update by update, from a run or from its log."""
 
-from collections.abc import Callable, Sequence
+import csv
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from coslr._arguments import positive, require, require_type
+from coslr._arguments import number, require, require_type, whole
+from coslr.diagnosis import (
+    Diagnosis,
+    RateFunction,
+    at_updates,
+    checked_steps_per_unit,
+    diagnose,
+)
 
-RateFunction = Callable[[float], float]  # from t to a rate, as every schedule is
+__all__ = [
+    "RateFunction",
+    "Trace",
+    "TraceError",
+    "at_updates",
+    "checked_steps_per_unit",
+    "checked_tolerance",
+    "explained",
+    "one_per_group",
+    "wrong_rate",
+]
+
+Schedules = RateFunction | Sequence[RateFunction]  # one for all param groups, or one for each
+
+
+class TraceError(AssertionError):
+    """A trace holds a learning rate that is not the schedule's."""
 
 
 @dataclass
 class Trace:
-    """What an audit recorded: the learning rate in force at each update.
+    """The learning rate in force at each update, as an audit or a log recorded it.
 
     Attributes:
-        rates: the rates of the first param group, one per update.
-        groups: the same for every param group: ``groups[i][k]`` is group i at update k.
+        groups: the rates of every param group: ``groups[i][k]`` is group i at the k-th recorded
+            update.
+        first_update: index of the first update of the run, or of the part of it that was recorded:
+            above 0 if the run went on from a checkpoint.
+        updates: index of each recorded update, where a log kept only some. None means every update
+            from `first_update` on.
+        other: whatever else was recorded, by its name, each in the shape of `groups`:
+            ``other["weight_decay"][i][k]``.
 
     Example:
-        >>> trace = Trace([[0.4, 0.3], [0.04, 0.03]])  # two param groups, two updates
-        >>> trace.rates
-        [0.4, 0.3]
+        >>> trace = Trace([[0.4, 0.3], [0.04, 0.03]], first_update=7)  # two param groups
+        >>> trace.rates, list(trace.indices)
+        ([0.4, 0.3], [7, 8])
     """
 
     groups: list[list[float]] = field(default_factory=list)
+    first_update: int = 0
+    updates: list[int] | None = None
+    other: dict[str, list[list[float]]] = field(default_factory=dict)
 
     @property
     def rates(self) -> list[float]:
         """The rates of the first param group."""
         return self.groups[0] if self.groups else []
 
+    @property
+    def indices(self) -> Sequence[int]:
+        """The index of each recorded update."""
+        if self.updates is not None:
+            return self.updates
+        return range(self.first_update, self.first_update + len(self.rates))
+
     def differences(
         self,
-        schedule: RateFunction | Sequence[RateFunction],
+        schedule: Schedules,
         *,
         steps_per_unit: float = 1,
-        first_update: int = 0,
+        first_update: int | None = None,
     ) -> list[list[float]]:
         """Subtract the schedule's rates from the recorded ones.
 
         `coslr.course.plotting.recorded` draws the recorded rates over the schedule.
 
         Args:
-            schedule: as in `audit`.
-            steps_per_unit: as in `audit`.
-            first_update: as in `audit`.
+            schedule: a schedule, any function of t, or a list of one for each param group.
+            steps_per_unit: updates in one unit of the schedule; ``len(loader)`` for epochs.
+            first_update: index of the first recorded update; None is the trace's own. It cannot be
+                given where the trace has `updates`.
 
         Returns:
-            Recorded minus scheduled rate, ``[i][k]`` for param group i at update k.
+            Recorded minus scheduled rate, ``[i][k]`` for param group i at the k-th recorded update.
 
         Example:
             >>> from coslr import Linear
@@ -54,19 +97,251 @@ class Trace:
             >>> [round(d, 9) for d in trace.differences(Linear(T_max=4, eta_max=0.4))[0]]
             [0.0, 0.1, 0.2]
         """
-        schedules = one_per_group("schedule", schedule, len(self.groups))
-        units = checked_steps_per_unit(steps_per_unit)
-        updates = range(first_update, first_update + len(self.rates))
-        times = [k / units if units != 1 else k for k in updates]
+        indices = self.indices
+        if first_update is not None:
+            must_be = "None, because the trace has the index of each update"
+            require(self.updates is None, "first_update", first_update, must_be)
+            indices = range(first_update, first_update + len(self.rates))
         return [
-            [rate - float(scheduled(t)) for rate, t in zip(rates, times, strict=True)]
-            for rates, scheduled in zip(self.groups, schedules, strict=True)
+            [rate - float(expected(k)) for rate, k in zip(rates, indices, strict=True)]
+            for rates, expected in zip(
+                self.groups, self._expected(schedule, steps_per_unit), strict=True
+            )
         ]
 
+    def check(
+        self,
+        schedule: Schedules | Mapping[str, Schedules],
+        *,
+        steps_per_unit: float = 1,
+        hold: int = 1,
+        tolerance: float = 1e-9,
+    ) -> None:
+        """Compare every recorded rate with the schedule, as `coslr.audit.audit` does in a run.
 
-def one_per_group(
-    name: str, schedule: RateFunction | Sequence[RateFunction], groups: int
-) -> list[RateFunction]:
+        Args:
+            schedule: a schedule, any function of t, or a list of one for each param group. A dict
+                checks more than the rate: ``{"lr": ..., "weight_decay": ...}``.
+            steps_per_unit: updates in one unit of the schedule; ``len(loader)`` for epochs.
+            hold: a loop that steps once an epoch of n updates holds each rate for n: update k has
+                the rate at k // n.
+            tolerance: largest relative difference that passes, from 0 to 0.1. A log in float32
+                needs 1e-6, one with six digits 1e-5.
+
+        Raises:
+            TraceError: a rate differs, or the trace is empty. The error names the first update that
+                differs and the causes that explain the whole trace.
+
+        Example:
+            >>> from coslr import Linear
+            >>> Trace([[0.4, 0.3, 0.2]]).check(Linear(T_max=4, eta_max=0.4))
+            >>> try:
+            ...     Trace([[0.4, 0.2, 0.0, 0.0]]).check(Linear(T_max=4, eta_max=0.4))
+            ... except TraceError as error:
+            ...     print(str(error).splitlines()[0])
+            update 1: the schedule says 0.3, but 0.2 was in force
+        """
+        tolerance = checked_tolerance(tolerance)
+        hold = whole("hold", hold)
+        if not len(self.indices):
+            raise TraceError("no update was recorded: there is no rate to compare")
+        named = schedule if isinstance(schedule, Mapping) else {"lr": schedule}
+        for name, meant in named.items():
+            groups = self._recorded(name)
+            for i, one in enumerate(self._expected(meant, steps_per_unit, len(groups))):
+                expected = _held(one, hold)
+                for k, rate in zip(self.indices, groups[i], strict=True):
+                    right = float(expected(k))
+                    if not math.isclose(rate, right, rel_tol=tolerance, abs_tol=1e-15):
+                        where = "" if name == "lr" else f" ({name})"
+                        where += f" (param group {i})" if len(groups) > 1 else ""
+                        causes = self._causes(groups[i], expected, tolerance)
+                        message = wrong_rate(k, where, right, rate).replace("is in", "was in")
+                        raise TraceError(message + explained(causes))
+
+    def diagnose(self, schedule: Schedules, *, steps_per_unit: float = 1) -> list[Diagnosis]:
+        """The known mistakes that explain the trace, best first, as `coslr.diagnose` names them.
+
+        Args:
+            schedule: a schedule, any function of t, or a list of one for each param group.
+            steps_per_unit: updates in one unit of the schedule; ``len(loader)`` for epochs.
+
+        Returns:
+            The causes for the first param group whose rates are not right; only ``right`` if all
+            are, and an empty list if nothing explains that group.
+
+        Example:
+            >>> from coslr import Linear
+            >>> trace = Trace([[0.4, 0.2, 0.0, 0.0]])
+            >>> [d.cause for d in trace.diagnose(Linear(T_max=4, eta_max=0.4))]
+            ['too_fast', 'wrong_length']
+        """
+        found: list[Diagnosis] = []
+        for rates, expected in zip(
+            self.groups, self._expected(schedule, steps_per_unit), strict=True
+        ):
+            found = self._causes(rates, expected)
+            if [diagnosis.cause for diagnosis in found] != ["right"]:
+                return found
+        return found
+
+    def _causes(
+        self, rates: list[float], expected: RateFunction, tolerance: float | None = None
+    ) -> list[Diagnosis]:
+        return diagnose(
+            rates,
+            expected,
+            first_update=self.first_update,
+            updates=self.updates,
+            tolerance=tolerance,
+        )
+
+    def _recorded(self, name: str) -> list[list[float]]:
+        if name == "lr":
+            return self.groups
+        require(name in self.other, "schedule", name, f"among lr, {', '.join(self.other)}")
+        return self.other[name]
+
+    def _expected(
+        self, schedule: Schedules, steps_per_unit: float, groups: int | None = None
+    ) -> list[RateFunction]:
+        count = len(self.groups) if groups is None else groups
+        schedules = one_per_group("schedule", schedule, count)
+        return [at_updates(one, steps_per_unit) for one in schedules]
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write the trace as a table with one row for each update.
+
+        The columns are ``update``, ``lr``, ``lr_1`` and so on for the further param groups, then
+        the same for each name in `other`. `from_csv` reads the numbers back to the last bit. Where
+        the updates have gaps and the trace began after update 0, the column ``first_update`` says
+        where.
+
+        Args:
+            path: file to write; an existing one is replaced.
+        """
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerows(self._rows())
+
+    def _rows(self) -> Iterator[list[object]]:
+        named = {"lr": self.groups, **self.other}
+        begin = [self.first_update] if self.updates is not None and self.first_update else []
+        columns = [
+            f"{name}_{i}" if i else name
+            for name, groups in named.items()
+            for i in range(len(groups))
+        ]
+        yield ["update", *columns, *(["first_update"] if begin else [])]
+        series = [rates for groups in named.values() for rates in groups]
+        for k, *values in zip(self.indices, *series, strict=True):
+            yield [k, *(repr(float(value)) for value in values), *begin]
+
+    @classmethod
+    def from_csv(cls, path: str | os.PathLike[str]) -> "Trace":
+        """Read what `to_csv` wrote.
+
+        Args:
+            path: a CSV file with the columns ``update`` and ``lr``; see `to_csv`. For the logs of
+                other programs see `coslr.logs`.
+
+        Returns:
+            The trace, with its `first_update`.
+
+        Raises:
+            ValueError: the file has other columns, or a row that holds no numbers.
+
+        Example:
+            >>> import tempfile
+            >>> path = tempfile.gettempdir() + "/trace.csv"
+            >>> Trace([[0.1, 1 / 3]], first_update=7).to_csv(path)
+            >>> open(path).read()
+            'update,lr\\n7,0.1\\n8,0.3333333333333333\\n'
+            >>> Trace.from_csv(path)
+            Trace(groups=[[0.1, 0.3333333333333333]], first_update=7, updates=None, other={})
+        """
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            header, *rows = [row for row in csv.reader(file) if row] or [[]]
+        must_be = "a CSV file with the columns update, lr, and lr_1 ... for further param groups"
+        require(header[:2] == ["update", "lr"], "path", os.fspath(path), must_be)
+        columns: list[list[float]] = [[] for _ in header]
+        for line, row in enumerate(rows, start=2):
+            try:
+                numbers = [int(row[0]), *map(float, row[1:])]
+            except ValueError:
+                numbers = []
+            right = f"{len(header)} numbers, as the header has columns"
+            require(len(numbers) == len(header), f"line {line}", ",".join(row), right)
+            for column, value in zip(columns, numbers, strict=True):
+                column.append(value)
+        updates = [int(k) for k in columns[0]]
+        first_update = updates[0] if updates else 0
+        gaps = updates != list(range(first_update, first_update + len(updates)))
+        if header[-1] == "first_update":
+            header, begin = header[:-1], columns.pop()
+            first_update = int(begin[0]) if begin else 0
+        elif gaps:
+            first_update = 0
+        named = _by_name(header[1:], columns[1:])
+        return cls(named.pop("lr"), first_update, updates if gaps else None, named)
+
+
+def _by_name(header: list[str], columns: list[list[float]]) -> dict[str, list[list[float]]]:
+    """The columns of each name; every name has as many as there are param groups."""
+    count = 1
+    while count < len(header) and header[count] == f"lr_{count}":
+        count += 1
+    named: dict[str, list[list[float]]] = {}
+    for i in range(0, len(header), count):
+        name = header[i]
+        right = [name, *(f"{name}_{j}" for j in range(1, count))]
+        require(header[i : i + count] == right, "columns", header[i : i + count], ", ".join(right))
+        named[name] = columns[i : i + count]
+    return named
+
+
+# ----------------------------------------------------------------- what errors say of a rate
+
+
+def wrong_rate(update: int, where: str, expected: float, found: float) -> str:
+    """Two rates that differ, with as many digits as tell them apart.
+
+    Args:
+        update: index of the update.
+        where: what to add to it, such as " (param group 1)".
+        expected: the schedule's rate.
+        found: the rate in force.
+
+    Example:
+        >>> wrong_rate(3, "", 0.1, 0.1000000001)
+        'update 3: the schedule says 0.1, but 0.1000000001 is in force'
+    """
+    digits = 6
+    while digits < 17 and f"{expected:.{digits}g}" == f"{found:.{digits}g}":
+        digits += 1
+    return (
+        f"update {update}{where}: the schedule says {expected:.{digits}g}, "
+        f"but {found:.{digits}g} is in force"
+    )
+
+
+def explained(diagnoses: Sequence[Diagnosis], at_most: int = 3) -> str:
+    """The causes as lines that end an error, or "" where nothing explains the trace.
+
+    Args:
+        diagnoses: what `diagnose` found.
+        at_most: how many of them to print.
+    """
+    causes = [d for d in diagnoses if d.cause != "right"][:at_most]
+    if not causes:
+        return ""
+    return "".join(["\nThis fits:", *(f"\n- {d.cause}: {d.says}" for d in causes)])
+
+
+# ------------------------------------------------------------------------ checks of arguments
+
+
+def one_per_group(name: str, schedule: Schedules, groups: int) -> list[RateFunction]:
     """The schedules as a list, with one for each of the param groups."""
     if isinstance(schedule, list | tuple):
         must_be = f"one schedule, or a list of {groups}, one for each param group"
@@ -81,7 +356,13 @@ def one_per_group(
     return schedules
 
 
-def checked_steps_per_unit(steps_per_unit: float) -> float:
-    """Updates in one unit of the schedule, if they are a number above 0."""
-    must_be = "a number above 0, such as len(loader)"
-    return positive("steps_per_unit", steps_per_unit, must_be)
+def checked_tolerance(tolerance: float) -> float:
+    """The largest relative difference that passes, if it does not let everything pass."""
+    must_be = "a relative difference from 0 to 0.1"
+    result = number("tolerance", tolerance, must_be)
+    require(0 <= result <= 0.1, "tolerance", result, must_be)
+    return result
+
+
+def _held(schedule: RateFunction, hold: int) -> RateFunction:
+    return schedule if hold == 1 else lambda update: schedule(update // hold)

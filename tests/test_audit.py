@@ -1,12 +1,15 @@
 """The audit sees every wrong rate, and raises no false alarm."""
 
+import contextlib
+import math
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
-from coslr import Constant, Cosine, CosineWarmRestarts, Linear, warmup
+from coslr import Constant, Cosine, CosineWarmRestarts, Linear, MultiStep, warmup
 from coslr.pytorch import AuditError, ScheduleLR, audit
 
 SCHEDULE = warmup(CosineWarmRestarts(40, 0.1, 1e-3, T_mult=1.5), 10)
@@ -104,7 +107,7 @@ def test_audit_names_the_first_wrong_update(bug, update):
     schedule = Cosine(50, 0.1, 1e-3)
     scheduler = ScheduleLR(optimizer, schedule)
     with (
-        pytest.raises(AuditError, match=rf"^update {update}: the schedule says .* is in force$"),
+        pytest.raises(AuditError, match=rf"^update {update}: the schedule says .* is in force\n"),
         audit(optimizer, schedule),
     ):
         bug(optimizer, scheduler)
@@ -123,7 +126,10 @@ def test_audit_of_all_groups_or_of_one():
     both = [Cosine(50, 0.1), Linear(30, 0.2)]
     optimizer = sgd(groups=2)
     scheduler = ScheduleLR(optimizer, both)
-    with audit(optimizer, both) as trace, audit(optimizer, both[1], group=1) as second:
+    with (
+        audit(optimizer, both, updates=40) as trace,
+        audit(optimizer, both[1], group=1) as second,
+    ):
         loop(optimizer, scheduler, 40)
     assert trace.groups == [[f(k) for k in range(40)] for f in both]
     assert second.rates == trace.groups[1]
@@ -139,10 +145,12 @@ def test_audit_of_all_groups_or_of_one():
 def test_audit_in_epochs_and_of_a_run_that_goes_on():
     optimizer = sgd()
     scheduler = ScheduleLR(optimizer, Cosine(5, 0.1), steps_per_unit=20)
-    with audit(optimizer, Cosine(5, 0.1), steps_per_unit=20):
+    with audit(optimizer, Cosine(5, 0.1), steps_per_unit=20, updates=60) as trace:
         loop(optimizer, scheduler, 60)
-    with audit(optimizer, Cosine(5, 0.1), steps_per_unit=20, first_update=60):
+    assert trace.first_update == 0
+    with audit(optimizer, Cosine(5, 0.1), steps_per_unit=20, first_update=60) as trace:
         loop(optimizer, scheduler, 60)
+    assert trace.first_update == 60
 
 
 def test_audit_only_records_without_a_schedule():
@@ -187,15 +195,12 @@ def test_an_update_counts_once_where_a_subclass_calls_its_parent_s_step():
     torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     optimizer = Clipped([torch.zeros(1, requires_grad=True)], lr=1.0)
     scheduler = ScheduleLR(optimizer, Cosine(5, 0.1))
-    with audit(optimizer, Cosine(5, 0.1)) as trace:
-        for _ in range(3):
-            optimizer.step()
-            scheduler.step()
+    with audit(optimizer, Cosine(5, 0.1), updates=4) as trace:
+        loop(optimizer, scheduler, 3)
         optimizer.fails = True
         with pytest.raises(RuntimeError, match="out of memory"):
             optimizer.step()
         optimizer.fails = False
-    with audit(optimizer, Cosine(5, 0.1), first_update=3):
         optimizer.step()
     assert trace.rates == [Cosine(5, 0.1)(t) for t in range(4)]
 
@@ -206,7 +211,7 @@ def test_an_added_param_group_is_an_error_that_says_how_to_go_on():
     scheduler = ScheduleLR(optimizer, schedule)
     optimizer.step()
     scheduler.step()
-    with audit(optimizer, schedule, first_update=1):
+    with audit(optimizer, schedule, first_update=1, updates=1):
         optimizer.step()
         optimizer.add_param_group({"params": [torch.zeros(1, requires_grad=True)]})
         with pytest.raises(ValueError, match=r"has 2 param groups at update 2, .*first_update=2"):
@@ -214,5 +219,481 @@ def test_an_added_param_group_is_an_error_that_says_how_to_go_on():
     with pytest.raises(ValueError, match=r"has 2 param groups, but had 1 .*last_epoch=1"):
         scheduler.step()
     scheduler = ScheduleLR(optimizer, schedule, last_epoch=1)
-    with audit(optimizer, schedule, first_update=2):
+    with audit(optimizer, schedule, first_update=2, updates=1):
+        optimizer.step()
+
+
+# ---------------------------------------------------------------- what else runs inside step()
+
+
+def one_weight(kind=torch.optim.SGD, lr=0.1, **options):
+    """A weight at 0 with a gradient of 1, which SGD and LBFGS move by the rate."""
+    weight = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    weight.grad = torch.ones_like(weight)
+    return weight, kind([weight], lr=lr, **options)
+
+
+def setting(optimizer, rate):
+    """A closure, or a hook, that writes a rate."""
+
+    def write(*_):
+        optimizer.param_groups[0]["lr"] = rate
+
+    return write
+
+
+def audited(block, optimizer, schedule, **options):
+    with audit(optimizer, schedule, **options) as trace:
+        block()
+    return trace
+
+
+def steps(optimizer, *rates):
+    for rate in rates:
+        optimizer.param_groups[0]["lr"] = rate
+        optimizer.step()
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.AdamW])
+def test_the_rate_that_counts_is_the_one_after_the_closure(kind, named):
+    def step():
+        closure = setting(optimizer, rate)
+        optimizer.step(closure=closure) if named else optimizer.step(closure)
+
+    rate = 0.2
+    weight, optimizer = one_weight(kind, lr=0.1)
+    with audit(optimizer, Constant(0.2)) as trace:
+        step()
+    assert trace.rates == [0.2]
+    moved = weight.item()
+    rate = 0.1
+    with (
+        pytest.raises(AuditError, match=r"^update 0: .* 0.2, but 0.1 is in force\nIt was 0.2 when"),
+        audit(optimizer, Constant(0.2)),
+    ):
+        step()
+    assert weight.item() == moved  # the error came before the update
+
+
+def test_lbfgs_uses_the_rate_from_before_its_closure():
+    weight, optimizer = one_weight(torch.optim.LBFGS, lr=0.1, max_iter=1)
+    calls = []
+
+    def step(rate):
+        def closure():
+            calls.append(rate)
+            optimizer.param_groups[0]["lr"] = rate
+            return 0.0
+
+        optimizer.step(closure)
+
+    assert audited(lambda: step(0.2), optimizer, Constant(0.1)).rates == [0.1]
+    assert weight.item() == -0.1
+    with pytest.raises(AuditError, match=r"0.1, but 0.2 is"):
+        audited(lambda: step(0.1), optimizer, Constant(0.1))
+    assert weight.item() == -0.1
+    assert len(calls) == 1  # the error came even before the closure
+
+
+def test_the_closure_keeps_its_loss_and_its_error():
+    _, optimizer = one_weight()
+    with audit(optimizer, Constant(0.1)) as trace:
+        assert optimizer.step(lambda: 7.0) == 7.0
+        with pytest.raises(ZeroDivisionError):
+            optimizer.step(lambda: 1 / 0)
+        optimizer.step(closure=None)
+    assert trace.rates == [0.1, 0.1]  # the step that raised was no update
+
+
+def test_a_wrong_rate_of_a_later_hook_is_seen_right_after_the_update():
+    weight, optimizer = one_weight(lr=0.1)
+
+    def block():
+        optimizer.register_step_pre_hook(setting(optimizer, 0.3))
+        optimizer.register_step_post_hook(setting(optimizer, 0.1))  # hides what it did
+        optimizer.step()
+
+    message = r"^update 0: .* 0.1, but 0.3 is in force\nIt was 0.1 when"
+    with pytest.raises(AuditError, match=message):
+        audited(block, optimizer, Constant(0.1))
+    assert weight.item() == -0.3
+
+
+def test_a_hook_may_set_the_right_rate():
+    """Before the update, whenever it was registered, and for the next update right after one."""
+    schedule = Linear(4, 0.4)
+    for later in (True, False):
+        weight, optimizer = one_weight(lr=9.0)
+
+        def before(optimizer, *_, weight=weight):
+            optimizer.param_groups[0]["lr"] = schedule(round(-weight.item() / 0.1))
+
+        if not later:
+            optimizer.register_step_pre_hook(before)
+        with audit(optimizer, lambda k: [0.4, 0.0][k]) as trace:
+            if later:
+                optimizer.register_step_pre_hook(before)
+            optimizer.step()
+            optimizer.step()
+        assert trace.rates == [0.4, 0.0]
+
+        _, optimizer = one_weight(lr=0.4)
+        scheduler = ScheduleLR(optimizer, schedule)
+
+        def after(*_, scheduler=scheduler):
+            scheduler.step()
+
+        if not later:
+            optimizer.register_step_post_hook(after)
+        with audit(optimizer, schedule):
+            if later:
+                optimizer.register_step_post_hook(after)
+            for _ in range(4):
+                optimizer.step()
+
+
+def test_a_rate_that_a_subclass_sets_inside_step_is_the_one_that_counts():
+    class SetsItself(torch.optim.SGD):
+        def step(self, closure=None):
+            usual = self.param_groups[0]["lr"]
+            self.param_groups[0]["lr"] = 0.25
+            super().step(closure)
+            self.param_groups[0]["lr"] = usual
+
+    torch.optim.SGD([torch.zeros(1)], lr=1.0)  # torch runs hooks for the parent's step from here on
+    weight, optimizer = one_weight(SetsItself, lr=0.1)
+    with audit(optimizer, Constant(0.25)) as trace:
+        optimizer.step()
+    assert trace.rates == [0.25]
+    with pytest.raises(AuditError, match=r"0.1, but 0.25 is"), audit(optimizer, Constant(0.1)):
+        optimizer.step()
+    assert weight.item() == -0.5
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_a_step_that_gradscaler_skips_is_no_update(fused):
+    weight, optimizer = one_weight(lr=0.1, fused=fused)
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    schedule = Linear(3, 0.3)
+    scheduler = ScheduleLR(optimizer, schedule, only_after_update=True)
+    with audit(optimizer, schedule) as trace:
+        for gradient in (1.0, math.inf, 1.0, math.inf, math.inf, 1.0):
+            weight.grad = None
+            scaler.scale(weight.sum() * gradient).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            scheduler.step()
+    assert np.allclose(trace.rates, [0.3, 0.2, 0.1])
+    assert np.isclose(weight.item(), -0.6)
+
+
+def test_the_step_by_which_a_checkpoint_library_makes_the_state_is_no_update():
+    from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1.0)
+    schedule = Cosine(4, 0.1)
+    scheduler = ScheduleLR(optimizer, schedule)
+    with audit(optimizer, schedule) as trace:
+        states = get_state_dict(model, optimizer)  # makes the state by a step at rate 0
+        for _ in range(2):
+            model(torch.ones(1, 2)).sum().backward()
+            optimizer.step()
+            scheduler.step()
+        set_state_dict(model, optimizer, model_state_dict=states[0], optim_state_dict=states[1])
+        optimizer.param_groups[0]["lr"] = schedule(2)
+        for _ in range(2):
+            model(torch.ones(1, 2)).sum().backward()
+            optimizer.step()
+            scheduler.step()
+    assert trace.rates == [schedule(k) for k in range(4)]
+
+
+def test_an_update_at_rate_zero_is_an_update():
+    """A warm-up from 0 is a mistake to find, even if the weight has no gradient."""
+    for gradient in (None, torch.ones(1)):
+        optimizer = sgd()
+        optimizer.param_groups[0]["params"][0].grad = gradient
+        optimizer.param_groups[0]["lr"] = 0.0
+        with pytest.raises(AuditError, match=r"update 0: .*, but 0 is"), audit(optimizer, SCHEDULE):
+            optimizer.step()
+
+
+# ------------------------------------------------------------------- it cannot pass on nothing
+
+
+class Sam(torch.optim.Optimizer):
+    """As in the usual code of SAM: its steps are named otherwise, and another object makes them."""
+
+    def __init__(self, parameters, base, **options):
+        super().__init__(parameters, options)
+        self.base_optimizer = base(self.param_groups, **options)
+
+    def second_step(self):
+        self.base_optimizer.step()
+
+
+def test_no_update_is_an_error_that_says_what_to_look_for():
+    sam = Sam([torch.zeros(1, requires_grad=True)], torch.optim.SGD, lr=0.1)
+    message = r"no update was seen: step\(\) of this Sam was never called.*SAM steps another object"
+    with pytest.raises(AuditError, match=message), audit(sam, Constant(0.1)):
+        sam.second_step()
+    with audit(sam.base_optimizer, Constant(0.1)):
+        sam.second_step()
+    with audit(sgd()) as trace:  # it promises nothing
+        pass
+    assert trace.rates == []
+
+
+def test_no_update_where_every_step_fails():
+    _, optimizer = one_weight()
+    message = r"no update of critic was seen: step\(\) of this SGD was called \(2 times\), but each"
+
+    def block():
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError):
+                optimizer.step(lambda: 1 / 0)
+
+    with pytest.raises(AuditError, match=message):
+        audited(block, optimizer, Constant(0.1), name="critic")
+
+
+def test_the_number_of_updates_is_checked():
+    optimizer = sgd()
+    scheduler = ScheduleLR(optimizer, Cosine(50, 0.1))
+    with audit(optimizer, Cosine(50, 0.1), updates=20):
+        loop(optimizer, scheduler, 20)
+    message = r"after 5 of updates=20 updates: the schedule is at update 25 of 50"
+    with (
+        pytest.raises(AuditError, match=message),
+        audit(optimizer, Cosine(50, 0.1), first_update=20, updates=20),
+    ):
+        loop(optimizer, scheduler, 5)
+    message = r"update 27 comes after the last of updates=2: the schedule is at update 27 of 50"
+    with (
+        pytest.raises(AuditError, match=message),
+        audit(optimizer, Cosine(50, 0.1), first_update=25, updates=2) as trace,
+    ):
+        loop(optimizer, scheduler, 3)
+    assert len(trace.rates) == 2
+    with pytest.raises(AuditError, match="after 1 of"), audit(optimizer, updates=2):
+        optimizer.step()
+
+
+def test_a_schedule_left_unfinished_is_a_warning():
+    optimizer = sgd()
+    schedule = Cosine(5, 0.1)
+    scheduler = ScheduleLR(optimizer, schedule, steps_per_unit=4)
+    message = r"ended before its schedule: the schedule is at update 19 of 20\. .* updates=19 "
+    with pytest.warns(UserWarning, match=message), audit(optimizer, schedule, steps_per_unit=4):
+        loop(optimizer, scheduler, 19)
+    with audit(optimizer, schedule, steps_per_unit=4, first_update=19):
+        loop(optimizer, scheduler, 1)
+    scheduler = ScheduleLR(optimizer, CosineWarmRestarts(3, 0.1))
+    with audit(optimizer, CosineWarmRestarts(3, 0.1)):  # it has no end
+        loop(optimizer, scheduler, 2)
+
+
+def test_another_error_of_the_block_is_not_hidden():
+    optimizer = sgd()
+    with pytest.raises(KeyError), audit(optimizer, Cosine(5, 0.1), updates=3):
+        raise KeyError
+
+
+def test_an_error_that_the_block_catches_comes_again_at_its_end():
+    weight, optimizer = one_weight()
+
+    def caught(*rates):
+        for rate in rates:
+            with contextlib.suppress(AuditError):
+                steps(optimizer, rate)
+
+    with pytest.raises(AuditError, match=r"update 1: .* 0.2, but 0.3"):
+        audited(lambda: caught(0.2, 0.3, 0.3), optimizer, Constant(0.2))
+    assert weight.item() == -0.2
+    trace = audited(lambda: caught(0.1, 0.2), optimizer, Constant(0.2))
+    assert trace.rates == [0.2]  # the block repaired the rate before any update used it
+
+    def no_update_can_be_taken_back():
+        hook = optimizer.register_step_pre_hook(setting(optimizer, 0.1))
+        caught(0.2)
+        hook.remove()
+        steps(optimizer, 0.2)
+
+    with pytest.raises(AuditError, match=r"update 0: .* 0.2, but 0.1"):
+        audited(no_update_can_be_taken_back, optimizer, Constant(0.2))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"tolerance": math.inf}, ValueError),
+        ({"tolerance": math.nan}, ValueError),
+        ({"tolerance": 1.0}, ValueError),
+        ({"tolerance": -1e-9}, ValueError),
+        ({"tolerance": "1e-9"}, TypeError),
+        ({"first_update": -1}, ValueError),
+        ({"first_update": 0.5}, TypeError),
+        ({"updates": 0}, ValueError),
+        ({"updates": True}, TypeError),
+        ({"hold": 0}, ValueError),
+        ({"steps_per_unit": 0}, ValueError),
+        ({"name": 3}, TypeError),
+        ({"group": 1}, ValueError),
+        ({"schedule": {}}, ValueError),
+        ({"schedule": {"lr": 0.1}}, TypeError),
+        ({"schedule": {"rate": Constant(0.1)}}, ValueError),
+        ({"schedule": {"lr": [Constant(0.1)] * 2}}, ValueError),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments, error):
+    optimizer = sgd()
+    name = next(iter(arguments))
+    with pytest.raises(error, match=rf"^{name}.*: must be"), audit(optimizer, **arguments):
+        optimizer.step()
+
+
+# ------------------------------------------------------------------------------ no false alarm
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_the_tolerance_follows_the_precision_of_a_tensor(dtype):
+    optimizer = sgd()
+    optimizer.param_groups[0]["lr"] = torch.tensor(1.0, dtype=dtype)
+    scheduler = ScheduleLR(optimizer, SCHEDULE)
+    with audit(optimizer, SCHEDULE):
+        loop(optimizer, scheduler, 100)
+    off = 1 + max(4 * torch.finfo(dtype).eps, 1e-5)
+    optimizer.param_groups[0]["lr"].fill_(SCHEDULE(100) * off)
+    with (
+        pytest.raises(AuditError, match="update 100"),
+        audit(optimizer, SCHEDULE, first_update=100),
+    ):
+        optimizer.step()
+
+
+def test_torch_s_cosine_in_float32_passes():
+    optimizer = sgd()
+    optimizer.param_groups[0]["lr"] = torch.tensor(0.1)
+    scheduler = lr_scheduler.CosineAnnealingLR(optimizer, 1000)
+    with audit(optimizer, Cosine(1000, 0.1)):
+        loop(optimizer, scheduler, 1000)
+    optimizer.param_groups[0]["lr"] = np.float32(0.1)
+    with audit(optimizer, Constant(0.1)):
+        optimizer.step()
+
+
+def test_a_tiny_rate_is_compared_as_any_other():
+    optimizer = sgd()
+    optimizer.param_groups[0]["lr"] = 2e-18
+    with pytest.raises(AuditError, match="1e-18, but 2e-18"), audit(optimizer, Constant(1e-18)):
+        optimizer.step()
+
+
+def test_a_loop_that_steps_once_an_epoch():
+    epochs, batches = 5, 4
+    for hold, steps_per_unit, schedule in ((batches, 1, Cosine(5, 0.1)), (4, 2, Cosine(2.5, 0.1))):
+        optimizer = sgd()
+        scheduler = ScheduleLR(optimizer, schedule, steps_per_unit=steps_per_unit)
+        with audit(optimizer, schedule, hold=hold, steps_per_unit=steps_per_unit) as trace:
+            for _ in range(epochs):
+                for _ in range(batches):
+                    optimizer.step()
+                scheduler.step()
+        assert len(trace.rates) == 20
+    optimizer, last = sgd(), Cosine(5, 0.1)(4)
+    with pytest.warns(UserWarning, match="at update 19 of 20"):
+        audited(lambda: steps(optimizer, last), optimizer, Cosine(5, 0.1), hold=4, first_update=18)
+
+
+def test_boundaries_in_epochs_lie_at_whole_updates():
+    optimizer = sgd()
+    schedule = MultiStep([3 * 0.1, 0.7], 0.1, gamma=0.1)
+    with audit(optimizer, schedule, steps_per_unit=100):
+        for k in range(70):
+            optimizer.param_groups[0]["lr"] = 0.1 if k < 30 else 0.01
+            optimizer.step()
+
+
+# -------------------------------------------------------------------------- what an error says
+
+
+def finding(rates, schedule, **options):
+    optimizer = sgd()
+    with pytest.raises(AuditError) as caught:
+        audited(lambda: steps(optimizer, *rates), optimizer, schedule, **options)
+    return str(caught.value).splitlines()
+
+
+def test_an_error_prints_digits_that_tell_the_rates_apart():
+    assert finding([0.1 * (1 + 1e-8)], Constant(0.1))[0] == (
+        "update 0: the schedule says 0.1, but 0.100000001 is in force"
+    )
+    assert finding([0.1, 0.2], Constant(0.1), first_update=7, name="critic")[0] == (
+        "update 8 of critic: the schedule says 0.1, but 0.2 is in force"
+    )
+
+
+def test_an_error_ends_with_the_causes_that_fit_so_far_and_with_what_decides():
+    lines = finding([0.1, 0.1, 0.1], Cosine(50, 0.1))
+    assert any(line.startswith("- never_moves: ") for line in lines[1:-1])
+    assert "audit(optimizer)" in lines[-1]
+    assert "trace.diagnose(schedule)" in lines[-1]
+
+
+def test_a_function_that_knows_only_the_block_is_audited_like_any_other():
+    table = {5: 0.1, 6: 0.2}
+    lines = finding([0.1, 0.1], lambda k: table[k], first_update=5)
+    assert lines[0] == "update 6: the schedule says 0.2, but 0.1 is in force"
+
+
+def test_the_error_is_a_trace_error_and_an_assertion_error():
+    from coslr import audit as same_audit_module  # noqa: F401
+    from coslr.audit import AuditError as same
+    from coslr.trace import TraceError
+
+    assert same is AuditError
+    assert issubclass(AuditError, TraceError)
+    assert issubclass(AuditError, AssertionError)
+
+
+# ------------------------------------------------------------------------- more than the rate
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.AdamW, torch.optim.RMSprop])
+def test_weight_decay_and_momentum_are_audited_too(kind):
+    w, m = Linear(4, 0.01), Linear(4, 0.9, 0.8)
+    plan = {"lr": Cosine(4, 0.1), "weight_decay": w, "momentum": m}
+    _, optimizer = one_weight(kind)
+    group = optimizer.param_groups[0]
+
+    def steps_at(*updates):
+        for k in updates:
+            group.update(lr=plan["lr"](k), weight_decay=w(k))
+            if "betas" in group:
+                group["betas"] = (m(k), 0.99)
+            else:
+                group["momentum"] = m(k)
+            optimizer.step()
+
+    trace = audited(lambda: steps_at(0, 1, 2, 3), optimizer, plan)
+    assert trace.rates == [plan["lr"](k) for k in range(4)]
+    assert trace.other == {
+        "weight_decay": [[w(k) for k in range(4)]],
+        "momentum": [[m(k) for k in range(4)]],
+    }
+    for name in ("weight_decay", "momentum"):
+        with pytest.raises(AuditError, match=rf"^update 1 \({name}\): the schedule says"):
+            audited(lambda: steps_at(0, 0), optimizer, {name: plan[name]})
+    with pytest.raises(AuditError, match=r"^update 1: the schedule says"):
+        audited(lambda: steps_at(0, 0), optimizer, plan)
+    only = audited(lambda: steps_at(0, 3), optimizer, {"momentum": lambda k: m(3 * k)})
+    assert only.rates == [plan["lr"](0), plan["lr"](3)]  # recorded, and compared with nothing
+
+
+def test_a_name_that_the_optimizer_does_not_have_is_refused():
+    _, optimizer = one_weight(torch.optim.Adagrad)
+    message = r"schedule\['momentum'\]=.*: must be left out, because this optimizer has no momentum"
+    with pytest.raises(ValueError, match=message), audit(optimizer, {"momentum": Constant(0.9)}):
         optimizer.step()
