@@ -159,21 +159,18 @@ def diagnose(
 def _written_precision(rates: Array) -> float | None:
     """The relative difference that rounding to float32 or to a few digits can make.
 
-    None if the rates are not rounded, or too few to tell.
+    None if the rates are not rounded, or are so short that people write them (0.1, 0.025).
     """
-    if len(np.unique(rates)) < 3 or not np.isfinite(rates).all():
+    different = np.unique(rates[rates != 0])
+    if len(different) < 2 or not np.isfinite(different).all():
         return None
-    if (rates.astype(np.float32) == rates).all():
-        return 1e-6
-    size = np.abs(rates[rates != 0])
-    mantissa = size / 10.0 ** np.floor(np.log10(size))  # from 1 to 10
-    for digits in range(4, 10):
+    mantissa = np.abs(different) / 10.0 ** np.floor(np.log10(np.abs(different)))  # from 1 to 10
+    for digits in range(1, 10):
         shifted = mantissa * 10 ** (digits - 1)
         if (np.abs(shifted - np.rint(shifted)) < 1e-5).all():
-            # Rounding errs by half a unit of the last digit; a number estimated from rounded rates
-            # errs as well.
-            return float(2 * 10.0 ** (1 - digits))
-    return None
+            # Rounding errs by half a unit of the last digit, and so does what is computed from it.
+            return float(2 * 10.0 ** (1 - digits)) if digits > 3 else None
+    return 1e-6 if (different.astype(np.float32) == different).all() else None
 
 
 # ------------------------------------------------------------------ the trace, and guesses at it
@@ -186,18 +183,25 @@ class _Guess:
     Attributes:
         parameters: the numbers of the mistake.
         expected: the rates, as a function of an array of update indices.
-        free: how many of the numbers were computed from the rates. Each takes the evidence of one
-            wrong update, so there must be more wrong updates than these.
-        natural: whether the numbers are such as this mistake would have in a training loop.
+        fitted: whether one of the numbers was computed from the rates and could be any. This takes
+            the evidence of one wrong update, so there must be another one, and such a guess stands
+            behind those without.
+        least: whether one of the numbers could as well be larger, because the run was too short to
+            tell. Such a guess stands last, and only if there is no other.
     """
 
     parameters: dict[str, Any]
     expected: RateFunction
-    free: int = 0
-    natural: bool = True
+    fitted: bool = False
+    least: bool = False
 
 
 Guesses: TypeAlias = Iterator[_Guess]
+Family: TypeAlias = Callable[[Any, Any], Any]  # from updates and a number to the rates
+
+
+def _with_number(at: Family, number: float, updates: Array) -> Any:
+    return at(updates, number)
 
 
 @dataclass(frozen=True)
@@ -272,7 +276,7 @@ class _Seen:
         self.last = int(updates[-1])
         self.short = len(rates) <= SHORT
         # A whole number is hardly ever met by chance, unless the tolerance is coarse.
-        self.free_if_whole = int(relative > STRICT)
+        self.coarse = relative > STRICT
 
     def close(self, a: Array | float, b: Array | float) -> Array:
         size = np.maximum(np.abs(a), np.abs(b))
@@ -282,15 +286,18 @@ class _Seen:
         if not len(self.wrong):
             return [Diagnosis("right", {}, CAUSES["right"])]
         wrong = tuple(self.updates[self.wrong].tolist())
-        sure, possible = [], []
+        found: list[tuple[_Guess, Diagnosis]] = []
         for cause, propose in _PROPOSALS.items():
             for guess in propose(self):
-                if len(self.wrong) > guess.free and self.fits(guess.expected):
+                if len(self.wrong) > guess.fitted and self.fits(guess.expected):
                     says = CAUSES[cause].format(**guess.parameters)
-                    diagnosis = Diagnosis(cause, guess.parameters, says, wrong)
-                    (sure if guess.natural else possible).append(diagnosis)
+                    found.append((guess, Diagnosis(cause, guess.parameters, says, wrong)))
                     break
-        return sure + possible
+        found.sort(key=lambda pair: (pair[0].least, pair[0].fitted))  # equals keep their order
+        if not self.short:
+            certain = [pair for pair in found if not pair[0].least]
+            found = certain or found
+        return [diagnosis for _, diagnosis in found]
 
     def fits(self, expected: RateFunction) -> bool:
         """Whether all recorded rates are the expected ones; a few are looked at first."""
@@ -318,43 +325,38 @@ class _Seen:
         most = max(MOST, min(4 * max(length, self.last), 50 * MOST))
         return np.arange(least, int(most) + 1)
 
-    def that_fit(
-        self, at: Callable[[Array, Any], Array], numbers: Array, *, ends: bool = True
-    ) -> list[Any]:
-        """The first few of the numbers n for which ``at(updates, n)`` are the recorded rates.
-
-        Where the largest number fits as well (with `ends`), the trace does not determine it, and
-        none is returned.
-        """
-        left = numbers
+    def that_fit(self, at: Family, numbers: Array) -> list[Any]:
+        """The first few of the numbers n for which ``at(updates, n)`` are the recorded rates."""
         for i in self.probes:
-            left = left[self.close(at(self.updates[i], left), self.rates[i])]
-            if not len(left):
+            numbers = numbers[self.close(at(self.updates[i], numbers), self.rates[i])]
+            if not len(numbers):
                 return []
-        if ends and left[-1] == numbers[-1] and len(numbers) > 1:
-            return []
-        return [n for n in left[:8].tolist() if self.fits(lambda updates: at(updates, n))]
+        return [n for n in numbers[:8].tolist() if self.fits(partial(_with_number, at, n))]
 
-    def roots(self, at: Callable[[Array, Any], Array], low: float, high: float) -> list[float]:
+    def counts_that_fit(self, at: Family, least: int = 2) -> Iterator[tuple[int, bool]]:
+        """Whole numbers n for which ``at(updates, n)`` fits, and whether any larger one does too."""
+        counts = self.counts(least)
+        last = int(counts[-1])
+        open_ended = self.fits(partial(_with_number, at, last))
+        for n in self.that_fit(at, counts):
+            yield n, open_ended
+
+    def roots(self, at: Family, low: float, high: float) -> list[float]:
         """Real numbers n from `low` to `high` for which ``at(updates, n)`` fits."""
         if not isinstance(self.meant, Schedule) or self.short or not low < high:
             return []
-        furthest = np.argsort(-np.abs(self.rates - self.right)[self.wrong])
-        for i in dict.fromkeys([self.wrong[furthest[0]], self.wrong[len(self.wrong) // 2]]):
-            grid = np.geomspace(low, high, 1024)
-
-            def error(n: Array, i: int = i) -> Array:
-                return at(self.updates[i], n) - self.rates[i]
-
-            above = error(grid) > 0
-            crossing = np.flatnonzero(above[1:] != above[:-1])
-            a, b, sign = grid[crossing], grid[crossing + 1], above[crossing]
-            for _ in range(55):
-                middle = (a + b) / 2
-                same = (error(middle) > 0) == sign
-                a, b = np.where(same, middle, a), np.where(same, b, middle)
-            if fitting := self.that_fit(at, (a + b) / 2, ends=False):
-                return fitting
+        error = np.abs(self.rates - self.right)[self.wrong]
+        for i in {self.wrong[np.argmax(error)], self.wrong[len(self.wrong) // 2]}:
+            grid = np.geomspace(low, high, 1024)[None, :]
+            for _ in range(8):  # find the sign changes, and look closer at each
+                above = at(self.updates[i], grid) > self.rates[i]
+                row, column = np.nonzero(above[:, 1:] != above[:, :-1])
+                begin, end = grid[row, column][:8], grid[row, column + 1][:8]
+                grid = np.linspace(begin, end, 129, axis=1)
+                if not len(begin):
+                    break
+            if fitting := self.that_fit(at, grid[:, 64]):
+                return [float(n) for n in fitting]
         return []
 
     # .................................................................. parts of the schedule
@@ -496,8 +498,7 @@ def _never_moves(seen: _Seen) -> Guesses:
     should_move = not seen.close(seen.right, seen.right[0]).all()
     natural = bool(seen.close(rate, np.array([seen.right[0], *seen.peaks])).any())
     if natural or should_move:
-        free = 0 if natural else 1
-        yield _Guess({"rate": rate}, lambda u: np.full(np.shape(u), rate), free, natural)
+        yield _Guess({"rate": rate}, lambda u: np.full(np.shape(u), rate), fitted=not natural)
 
 
 def _one_early(seen: _Seen) -> Guesses:
@@ -539,24 +540,18 @@ def _per_epoch(seen: _Seen) -> Guesses:
     yield from _clocks(
         seen, "updates", lambda curve, start, u, n: curve(start + (u - start) // n * n)
     )
-    if seen.short:  # the first epoch is not over, so that all we know is that it is longer
-        n = seen.last - seen.first + 2
-        for start in seen.starts:
-            rate = float(seen.curve(np.array(start)))
-            yield _Guess({"updates": n}, lambda u, rate=rate: np.full(np.shape(u), rate))
 
 
-def _clocks(seen: _Seen, name: str, at: Callable[..., Array]) -> Guesses:
+def _clocks(seen: _Seen, name: str, at: Callable[..., Any]) -> Guesses:
     """Guesses at a clock with a whole number n: ``at(curve, start, updates, n)``."""
     for start in seen.starts:
         for curve in seen.curves:
             clock = partial(at, curve, start)
-            for n in seen.that_fit(clock, seen.counts()):
-                yield _Guess({name: n}, partial(_with_number, clock, n), seen.free_if_whole)
-
-
-def _with_number(at: Callable[..., Array], n: float, updates: Array) -> Array:
-    return at(updates, n)
+            for n, open_ended in seen.counts_that_fit(clock):
+                # On a wave, a clock that is faster than half a period looks like a slower one.
+                if curve is seen.curve or n <= seen.length:
+                    expected = partial(_with_number, clock, n)
+                    yield _Guess({name: n}, expected, seen.coarse, open_ended)
 
 
 # ------------------------------------------------------------------------- causes: by a factor
@@ -566,39 +561,36 @@ _FACTORS = [x for n in range(2, 65) for x in (n, 1 / n)] + [10.0**k for k in ran
 
 
 def _scaled(seen: _Seen) -> Guesses:
-    for factor, curve in _scaled_curves(seen, 0):
-        yield _Guess({"factor": factor}, curve, _free_factor(seen, factor))
+    yield from _scaled_after(seen, 0)
+    # A scheduler that begins at another peak has the same floor: only what is above it is scaled.
+    doubled = _with_peak_times(2.0, seen.meant)
+    if doubled is not None and not seen.close(seen.rates, seen.rates[0]).all():
+        change = doubled(seen.updates) - seen.right
+        j = int(np.argmax(np.abs(change)))
+        factor = 1 + float((seen.rates[j] - seen.right[j]) / change[j])
+        if 0 < factor < math.inf and abs(factor - 1) > 1e-6:
+            curve = _with_peak_times(factor, seen.meant)
+            if curve is not None:
+                yield _Guess({"factor": factor}, curve, not _is_usual(seen, factor))
 
 
 def _scaled_from(seen: _Seen) -> Guesses:
-    i = int(seen.wrong[0])
+    if seen.wrong[0] > 0:
+        yield from _scaled_after(seen, int(seen.wrong[0]))
+
+
+def _scaled_after(seen: _Seen, i: int) -> Guesses:
+    """The schedule times the factor that fits best from the i-th recorded update on."""
     update = int(seen.updates[i])
-    if i > 0:
-        for factor, curve in _scaled_curves(seen, i):
-            yield _Guess(
-                {"factor": factor, "update": update},
-                lambda u, curve=curve: np.where(u < update, seen.curve(u), curve(u)),
-                _free_factor(seen, factor),
-            )
-
-
-def _scaled_curves(seen: _Seen, i: int) -> Iterator[tuple[float, RateFunction]]:
-    """The schedule times the factor that fits best from the i-th rate on, in two ways."""
     right, rates = seen.right[i:], seen.rates[i:]
     j = int(np.argmax(np.abs(right)))
     factor = float(rates[j] / right[j])
-    if 0 < factor < math.inf:
-        yield factor, lambda u: factor * seen.curve(u)
-    # A scheduler that begins at another peak has the same floor: only what is above it is scaled.
-    doubled = _with_peak_times(2.0, seen.meant)
-    if doubled is not None:
-        change = doubled(seen.updates[i:]) - right
-        j = int(np.argmax(np.abs(change)))
-        factor_above = 1 + float((rates[j] - right[j]) / change[j])
-        if 0 < factor_above < math.inf:
-            curve = _with_peak_times(factor_above, seen.meant)
-            if curve is not None:
-                yield factor_above, curve
+    if 0 < factor < math.inf and abs(factor - 1) > 1e-6:  # less is a rounding error
+        yield _Guess(
+            {"factor": factor} | ({"update": update} if i else {}),
+            lambda u: np.where(u < update, 1.0, factor) * seen.curve(u),
+            not _is_usual(seen, factor),
+        )
 
 
 def _with_peak_times(factor: float, schedule: RateFunction) -> RateFunction | None:
@@ -609,8 +601,8 @@ def _with_peak_times(factor: float, schedule: RateFunction) -> RateFunction | No
     return _rebuilt(schedule, change)
 
 
-def _free_factor(seen: _Seen, factor: float) -> int:
-    return 0 if np.isclose(factor, _FACTORS, rtol=10 * seen.relative, atol=0).any() else 1
+def _is_usual(seen: _Seen, factor: float) -> bool:
+    return bool(np.isclose(factor, _FACTORS, rtol=10 * seen.relative, atol=0).any())
 
 
 # -------------------------------------------------------------- causes: it begins anew, or ends
@@ -624,7 +616,7 @@ def _restarted(seen: _Seen) -> Guesses:
         def anew(u: Array, begin: Any, curve: RateFunction = curve) -> Array:
             return np.where(u < begin, seen.curve(u), curve(u - begin))
 
-        for update in seen.that_fit(anew, begins, ends=False):
+        for update in seen.that_fit(anew, begins):
             yield _Guess({"update": update}, partial(_with_number, anew, update))
 
 
@@ -667,8 +659,10 @@ def _used_up(seen: _Seen) -> Guesses:
 
         for steps in whole_ends:
             yield _Guess({"steps": steps}, partial(_with_number, later, steps))
-        for steps in seen.that_fit(later, seen.counts()):
-            yield _Guess({"steps": steps}, partial(_with_number, later, steps), seen.free_if_whole)
+        for steps, _ in seen.counts_that_fit(later):
+            # After two lengths, a wave is where it was.
+            if curve is seen.curve or steps < 2 * seen.length:
+                yield _Guess({"steps": steps}, partial(_with_number, later, steps), seen.coarse)
 
 
 def _climbs_again(seen: _Seen) -> Guesses:
@@ -687,10 +681,12 @@ def _climbs_again(seen: _Seen) -> Guesses:
             return np.asarray(inner(was * _fold(since / T)))
 
         at = seen.with_piece(piece, wave)
-        lengths = seen.that_fit(at, np.arange(1, max(math.ceil(longest), 1)), ends=False)
-        for T in [*lengths, *(seen.roots(at, 1.0, longest) if not lengths else [])]:
+        for T in seen.that_fit(at, np.arange(1, max(math.ceil(longest), 1))):
             parameters = {"after": piece.begin + T}
-            yield _Guess(parameters, partial(_with_number, at, T), seen.free_if_whole)
+            yield _Guess(parameters, partial(_with_number, at, T), seen.coarse)
+        for T in seen.roots(at, 1.0, longest):
+            parameters = {"after": piece.begin + T}
+            yield _Guess(parameters, partial(_with_number, at, T), fitted=True)
 
 
 # --------------------------------------------------------- causes: a part of it is another one
@@ -746,19 +742,21 @@ def _wrong_floor(seen: _Seen) -> Guesses:
         for floor in (0.0, *_floors(seen, make)):
             curve = make(floor)
             if curve is not None:
-                yield _Guess({"eta_min": floor}, curve, free=1 if floor else 0)
+                yield _Guess({"eta_min": floor}, curve, fitted=floor > 0)
 
 
 def _floors(seen: _Seen, make: Callable[[float], RateFunction | None]) -> list[float]:
     """Floors that fit the rates which depend on them most, above 0 and below the peak."""
     parts: list[Any] = [piece.schedule for piece in seen.pieces]
     top = min(part.eta_max for part in parts if hasattr(part, "eta_min"))
-    a, b = 0.01 * top, 0.02 * top
+    low_end = max(part.eta_min for part in parts if hasattr(part, "eta_min"))
+    a, b = (low_end + share * (top - low_end) for share in (0.01, 0.02))
     at_a, at_b = make(a), make(b)
     if at_a is None or at_b is None:
         return []
     low, high = at_a(seen.updates), at_b(seen.updates)
-    found = [seen.rates.min()]  # right for a staircase that has reached its floor
+    # A staircase has reached its floor, or has not, and then its floor does not matter.
+    found = [seen.rates.min(), seen.rates[len(low) // 2 :].min(), seen.rates[-1]]
     # Later cycles with lower peaks may be cut off by the floor, so look into the first part too.
     for until in (len(low), len(low) // 3, len(low) // 6):
         if until:
@@ -767,21 +765,21 @@ def _floors(seen: _Seen, make: Callable[[float], RateFunction | None]) -> list[f
             found.append(a + (seen.rates[j] - low[j]) / (high[j] - low[j]) * (b - a))
             power = np.log(seen.rates[j] / low[j]) / np.log(high[j] / low[j])
             found.append(a * np.exp(power * np.log(b / a)))
-    return [float(floor) for floor in found if 0 < floor < top]
+    return [float(floor) for floor in found if 0 < floor < (1 - 1e-6) * top]
 
 
 def _wrong_length(seen: _Seen) -> Guesses:
     for name, meant, at in _lengths(seen):
-        numbers = seen.counts(least=1)
-        fitting: list[float] = seen.that_fit(at, numbers)
-        if not fitting and not seen.free_if_whole:
-            fitting = seen.roots(at, meant / 64, 64 * meant)
-        for n in fitting:
+        for n, open_ended in seen.counts_that_fit(at, least=1):
             parameters = {"name": name, "length": n, "meant": meant}
-            yield _Guess(parameters, partial(_with_number, at, n), seen.free_if_whole)
+            yield _Guess(parameters, partial(_with_number, at, n), seen.coarse, open_ended)
+    for name, meant, at in _lengths(seen):
+        for real in seen.roots(at, meant / 64, 64 * meant):
+            parameters = {"name": name, "length": real, "meant": meant}
+            yield _Guess(parameters, partial(_with_number, at, real), fitted=True)
 
 
-def _lengths(seen: _Seen) -> Iterator[tuple[str, float, Callable[[Array, Any], Array]]]:
+def _lengths(seen: _Seen) -> Iterator[tuple[str, float, Family]]:
     """Each length of the schedule: its name, its value, and the rates if it were n."""
     for piece in seen.pieces:
         part, curve = piece.schedule, _on_arrays(piece.schedule)
@@ -850,7 +848,7 @@ def _longer_descent(curve: RateFunction, part: OneCycle, since: Array, T_max: An
 
 def _lengths_of_warmup(
     seen: _Seen, piece: _Piece, part: Warmup
-) -> Iterator[tuple[str, float, Callable[[Array, Any], Array]]]:
+) -> Iterator[tuple[str, float, Family]]:
     """Another warm-up, behind which the rest comes in its own length, or ends when it should."""
     inner, begin, meant = _on_arrays(part.inner), piece.begin, part.updates
     if begin > 0:

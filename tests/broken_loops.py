@@ -386,7 +386,9 @@ def with_field(schedule, **values):
     """The schedule, or the one behind its warm-up, with other arguments; None if it has none."""
     if type(schedule).__name__ == "Warmup":
         inner = with_field(schedule.inner, **values)
-        return None if inner is None else replace(schedule, inner=inner)
+        if inner is None or (schedule.start or 0) > inner(0):
+            return None
+        return replace(schedule, inner=inner)
     if all(hasattr(schedule, name) for name in values):
         return replace(schedule, **values)
     return None
@@ -399,7 +401,8 @@ def wrong_floor(run, random):
     floor = random.choice([bare.eta_max / 100, bare.eta_max * random.uniform(0.01, 0.5), 0.0])
     if isinstance(bare, Exponential):
         floor = max(floor, bare.eta_max / 1000)
-    return Broken("wrong_floor", train(with_field(run.meant, eta_min=floor), run.updates))
+    plan = with_field(run.meant, eta_min=floor)
+    return None if plan is None else Broken("wrong_floor", train(plan, run.updates))
 
 
 def wrong_length(run, random):

@@ -131,3 +131,20 @@ def equals_its_pieces(f, pieces, boundaries, updates=200):
     rates = [pieces[i](t - begins[i]) for t, i in enumerate(where)]
     assert [f(t) for t in range(updates)] == rates
     assert np.allclose(f(np.arange(updates)), rates, rtol=1e-14, atol=0)
+
+
+def stretches_exactly(f, inner, factor, known):
+    """`f` is `inner` on a time axis multiplied by `factor`, and its phases begin on time."""
+    phases = known.phases
+    if known.end < math.inf:
+        phases += ((known.end, known.last),)
+    k = np.arange(min(int(1.2 * known.span * factor), 5000) + 2)
+    begins = np.array([0, *(t for t, _ in phases)])
+    between = abs(k[:, None] / factor - begins).min(axis=1) > 1e-9
+    expected = inner(k[between] / factor)
+    assert np.allclose(f(k)[between], expected, rtol=0, atol=ROUNDING * known.high)
+    for t, rate in phases:
+        first = round(t * factor)  # on paper; t * factor has rounding errors
+        if math.isclose(t * factor, first, rel_tol=1e-12):
+            for found in (f(first), f(np.array([first]))[0]):
+                assert abs(found - rate) <= ROUNDING * known.high

@@ -39,6 +39,7 @@ factors = st.floats(0.1, 1)
 cycle_counts = st.integers(1, 6)
 whole = st.integers(1, 10**6)  # for joined pieces: t - start is exact for whole numbers only
 any_duration = st.one_of(whole, st.floats(1e-3, 1e6))
+tenths = st.integers(1, 60).map(lambda n: n / 10)  # of an epoch
 
 
 def ends(draw, parts=fractions):
@@ -114,8 +115,9 @@ def one_cycle(draw, durations):
     return OneCycle(T_max, high, low, start, peak, shape), known
 
 
-def wsd(draw, durations):
-    up, stable, down = draw(st.just(0) | durations), draw(st.integers(0, 10**6)), draw(whole)
+def wsd(draw, durations, parts):
+    up, stable = draw(st.just(0) | durations), draw(st.integers(0, 10**6))
+    down = draw(parts)
     T_max, (high, low) = up + stable + down + 1, ends(draw)
     shape = draw(st.sampled_from(["linear", "sqrt", "cosine"]))
     first = high * (1 / (up + 1)) if up else high
@@ -124,9 +126,10 @@ def wsd(draw, durations):
     return WSD(T_max, down, high, low, up, shape), known
 
 
-def warmed_up(draw, durations):
-    inner, its = draw(known_schedules(whole, compose=False))
-    updates, start = draw(st.integers(1, 1000)), draw(st.none() | fractions)
+def warmed_up(draw, durations, parts):
+    inner, its = draw(known_schedules(parts, compose=False, parts=parts))
+    updates = draw(parts)
+    start = draw(st.none() | fractions)
     start = None if start is None else start * its.first
     first = its.first * (1 / (updates + 1)) if start is None else start
     shifted = tuple((updates + t, rate) for t, rate in its.phases)
@@ -143,9 +146,10 @@ def warmed_up(draw, durations):
     return warmup(inner, updates, start), known
 
 
-def joined(draw, durations):
-    pieces = draw(st.lists(known_schedules(whole, compose=False), min_size=1, max_size=4))
-    stretches = draw(st.lists(whole, min_size=len(pieces) - 1, max_size=len(pieces) - 1))
+def joined(draw, durations, parts):
+    piece = known_schedules(parts, compose=False, parts=parts)
+    pieces = draw(st.lists(piece, min_size=1, max_size=4))
+    stretches = draw(st.lists(parts, min_size=len(pieces) - 1, max_size=len(pieces) - 1))
     begins = [0, *accumulate(stretches)]
     phases = []
     for begin, stretch, (_, its) in zip(begins, [*stretches, math.inf], pieces, strict=True):
@@ -179,10 +183,13 @@ COMPOSED = {"warmup": warmed_up, "join": joined}
 
 
 @st.composite
-def known_schedules(draw, durations=any_duration, compose=True, kind=None):
+def known_schedules(draw, durations=any_duration, compose=True, kind=None, parts=whole):
+    """A schedule with such durations. One that is made of parts adds up such parts."""
     kinds = KINDS | COMPOSED if compose else KINDS
     make = kinds[kind or draw(st.sampled_from(list(kinds)))]
-    return make(draw, durations)
+    return (
+        make(draw, durations, parts) if make in (wsd, warmed_up, joined) else make(draw, durations)
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS | COMPOSED)
@@ -191,9 +198,7 @@ def test_every_kind_obeys_every_law(kind):
     @given(known_schedules(kind=kind))
     def check(drawn):
         schedule, known = drawn
-        assert schedule.length == known.end or math.isclose(
-            schedule.length, known.end, rel_tol=1e-15
-        )
+        assert math.isclose(schedule.length, known.end, rel_tol=1e-15)
         for law in laws.LAWS:
             law(schedule, known)
         if kind == "Cosine":
@@ -239,6 +244,22 @@ def test_a_join_equals_its_pieces(pieces, stretches):
     pieces = [schedule for schedule, _ in pieces]
     boundaries = list(accumulate(stretches))[: len(pieces) - 1]
     laws.equals_its_pieces(join(pieces, boundaries), pieces, boundaries)
+
+
+@pytest.mark.parametrize("kind", KINDS | COMPOSED)
+def test_a_stretched_schedule_is_the_same_curve_and_its_phases_begin_on_time(kind):
+    @settings(max_examples=40)
+    @given(
+        known_schedules(tenths, kind=kind, parts=tenths),
+        st.integers(1, 2000) | st.sampled_from([0.1, 2.5, 1 / 3, 391, 468.75]),
+    )
+    def check(drawn, factor):
+        schedule, known = drawn
+        stretched = schedule.stretch(factor)
+        laws.stretches_exactly(stretched, schedule, factor, known)
+        assert math.isclose(stretched.length, known.end * factor, rel_tol=1e-14)
+
+    check()
 
 
 # ------------------------------------------------------------------------------- impostors
@@ -404,3 +425,22 @@ def test_a_division_misses_a_restart_that_ours_hits():
     assert 1.0 // 0.1 == 9
     schedule = CosineWarmRestarts(0.1, 1.0, cycles=20)
     assert [schedule(b) for b in schedule.boundaries] == [1.0] * 19
+
+
+@pytest.mark.parametrize(
+    "impostor",
+    [
+        lambda schedule, factor: lambda t: schedule(t / factor),
+        lambda schedule, factor: join(
+            [warmup(Constant(0.1), 0.5 * factor), Cosine(factor, 0.1)], [3 * 0.1 * factor]
+        ),
+        lambda schedule, factor: schedule,
+    ],
+    ids=["divides", "another rise", "as it was"],
+)
+def test_the_law_of_stretching_can_fail(impostor):
+    schedule = join([warmup(Constant(0.1), 0.5), Cosine(1, 0.1)], [3 * 0.1])
+    known = Known(0.1 / 1.5, 0.0, 1.3, 0.1, 0.0, span=1.3, phases=((3 * 0.1, 0.1),))
+    laws.stretches_exactly(schedule.stretch(100), schedule, 100, known)
+    with pytest.raises(AssertionError):
+        laws.stretches_exactly(impostor(schedule, 100), schedule, 100, known)

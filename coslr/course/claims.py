@@ -1,330 +1,615 @@
-"""The article's claims, the experiment that tests each, and the verdict that follows from it.
+"""The whole article on trial: every statement that can be true or false, and the verdict on it.
 
-A rule turns the outcomes of comparisons ("better", "worse", "within noise", ...) into a verdict. It
-looks at nothing else, so a verdict follows from the data, whatever they turn out to be.
+    python -m coslr.course.claims
+    python -m coslr.course.claims --json
+
+The statements stand in the article's order, and one that the article repeats stands here once. Each
+has the comparisons of the evidence that test it and a rule. The rule sees their outcomes (better,
+worse, equivalent, open) and nothing else, so the verdict follows from the tables in
+``notebooks/evidence``. Some statements are settled by definition, with no run. A few cannot be
+tested, and say why.
 """
 
+import argparse
+import dataclasses
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from coslr.experiments.comparisons import Comparison
+from coslr.course import protocol
+from coslr.course.evidence import standings
+from coslr.course.protocol import HOT, MANY, MANY_WITH, ONE_PASS, WHOLE, WITH, WITHOUT
+from coslr.experiments.outcomes import BETTER, EQUIVALENT, OPEN, WORSE
+from coslr.experiments.standings import Comparison
 from coslr.schedules import Constant, Cosine, Exponential, MultiStep
 
-SUPPORTED, PARTLY, NOT_FOUND, WRONG = "supported", "partly", "not found", "wrong"
-UNDECIDED, UNTESTED = "undecided", "not run"
+SUPPORTED, PARTLY, CONTRADICTED = "supported", "partly", "contradicted"
+NO_DIFFERENCE = "no difference that matters"
+NOT_RUN, UNTESTED = "not run yet", "not tested"
 
-Outcomes = Mapping[str, str]
+Words = Mapping[str, str]
+Rule = Callable[[Words], str]
+
+
+@dataclass(frozen=True)
+class Ref:
+    """One comparison of the evidence.
+
+    Attributes:
+        study, contest: as in `coslr.course.protocol`.
+        a, b: names of entries; "cosine@10" is after epoch 10.
+        measure: a column of the study's table; "" is the study's first measure.
+    """
+
+    study: str
+    contest: str
+    a: str
+    b: str
+    measure: str = ""
+
+    def compare(self, folder: Path | None = None) -> Comparison:
+        """What the committed tables say of it."""
+        found = standings(self.study, self.contest, folder)
+        return found.compare(self.a, self.b, self.measure or None)
+
+    def __str__(self) -> str:
+        """Where it was measured, such as "train_a_cnn, no weight decay: cosine against step"."""
+        measure = f" ({self.measure.replace('_', ' ')})" if self.measure else ""
+        return f"{self.study}, {self.contest}: {self.a} against {self.b}{measure}"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim of the article.
+    """One statement of the article.
 
     Attributes:
-        says: the claim, in short.
-        notebook: where it is tested.
-        keys: the findings that it rests on, as `coslr.course.findings` names them; none if the
-            result is computed and not measured.
-        rule: outcome of each key -> one of the four verdicts.
+        says: the statement, in short.
+        lesson: the notebook that tests it.
+        refs: key -> comparison.
+        rule: from the outcome of each key to a verdict.
+        definition: for a verdict that needs no run, the reason.
+        untested: why no experiment of ours can test it, or "".
         literature: what others found.
-        measured: the computed result, if there are no keys.
-        where: key -> the circumstances of its comparison, if the compared names do not tell.
     """
 
     says: str
-    notebook: str
-    keys: tuple[str, ...]
-    rule: Callable[[Outcomes], str]
-    literature: str
-    measured: str = ""
-    where: Mapping[str, str] = field(default_factory=dict)
+    lesson: str
+    refs: Mapping[str, Ref] = field(default_factory=dict)
+    rule: Rule | None = None
+    definition: str = ""
+    untested: str = ""
+    literature: str = ""
 
-    def verdict(self, found: Mapping[str, Mapping[int, Comparison]]) -> str:
-        """What the findings say of the claim: "undecided" where the sets of seeds do not agree.
+    def comparisons(self, folder: Path | None = None) -> dict[str, Comparison]:
+        """Key -> what the tables say."""
+        return {key: ref.compare(folder) for key, ref in self.refs.items()}
 
-        Args:
-            found: as `coslr.course.findings.load` returns it.
+    def verdict(self, comparisons: Mapping[str, Comparison]) -> str:
+        """What the comparisons say of the claim.
 
-        Example:
-            >>> step = Comparison(
-            ...     "cosine", "step", 0.1, 0.1, "test_accuracy", 0.01, 0.005, 0.015, 8)
-            >>> claim = Claim("", "", ("cosine-step",), all_better("cosine-step"), "")
-            >>> claim.verdict({"cosine-step": {0: step}}), claim.verdict({})
-            ('supported', 'not run')
+        Returns:
+            "supported", "partly", "no difference that matters", "contradicted" or "open"; "not run
+            yet" as long as a comparison lacks runs; "not tested" where none can.
         """
-        if not self.keys:
-            return self.rule({})
-        sets = set.intersection(*(set(found.get(key, {})) for key in self.keys))
-        if not sets:
+        if self.rule is None:
             return UNTESTED
-        verdicts = set()
-        for seeds in sets:
-            outcomes = {key: found[key][seeds].outcome for key in self.keys}
-            verdicts.add(UNDECIDED if "no result" in outcomes.values() else self.rule(outcomes))
-        return verdicts.pop() if len(verdicts) == 1 else UNDECIDED
+        if any(comparison.waiting for comparison in comparisons.values()):
+            return NOT_RUN
+        # A contest without a result, for instance because runs diverged, leaves the question open.
+        words = {key: found.word if found.outcome else OPEN for key, found in comparisons.items()}
+        return self.rule(words)
 
 
-def all_better(*keys: str, good: str = "better", bad: str = "worse") -> Callable[[Outcomes], str]:
-    """Supported where all outcomes are good, partly where some are, wrong where only bad ones are.
+# ------------------------------------------------------------------------------------- rules
 
-    >>> rule = all_better("a", "b")
-    >>> rule({"a": "better", "b": "within noise"}), rule({"a": "within noise", "b": "worse"})
-    ('partly', 'wrong')
+
+def every(words: Words) -> str:
+    """The statement says that the first is better, everywhere.
+
+    Supported where all are better; partly where some are; contradicted where some are worse and
+    none is better; no difference that matters where all are equivalent; else open.
+
+    >>> every({"a": "better", "b": "better"}), every({"a": "better", "b": "worse"})
+    ('supported', 'partly')
+    >>> every({"a": "equivalent"}), every({"a": "equivalent", "b": "open"})
+    ('no difference that matters', 'open')
     """
-
-    def rule(outcomes: Outcomes) -> str:
-        several = [outcomes[key] for key in keys]
-        if bad in several:
-            return PARTLY if good in several else WRONG
-        if all(outcome == good for outcome in several):
-            return SUPPORTED
-        return PARTLY if good in several else NOT_FOUND
-
-    return rule
-
-
-def exactly(verdict: str) -> Callable[[Outcomes], str]:
-    """The verdict of a result that is computed, not measured.
-
-    >>> exactly("wrong")({})
-    'wrong'
-    """
-    return lambda outcomes: verdict
-
-
-def _escapes(outcomes: Outcomes) -> str:
-    """The non-linear decrease helps: more runs get away than at a constant or a linear rate.
-
-    Wrong where a constant rate does better; partly where it does so at the lower peak alone.
-    """
-    helped = [outcome == "higher" for outcome in outcomes.values()]
-    if outcomes["escape-cosine-constant"] == "lower":
-        return PARTLY if outcomes["escape-cosine-constant-hot"] == "higher" else WRONG
-    return SUPPORTED if all(helped) else PARTLY if any(helped) else NOT_FOUND
-
-
-def _speed(outcomes: Outcomes) -> str:
-    """Fast, moderate, fast: ahead of step at half of the budget, and level with exponential."""
-    ahead = outcomes["speed-step"] == "better"
-    level = outcomes["speed-exponential"] == "within noise"
-    if outcomes["speed-step"] == "worse":
-        return WRONG
-    return SUPPORTED if ahead and level else PARTLY if ahead or level else NOT_FOUND
-
-
-def _restarts(outcomes: Outcomes) -> str:
-    """Enhance performance: at equal budget, or at least at some time or as an ensemble."""
-    if outcomes["restarts-budget"] == "better":
+    found = set(words.values())
+    if found == {BETTER}:
         return SUPPORTED
-    otherwise = {outcomes["restarts-anytime"], outcomes["snapshot-single"]}
-    if "better" in otherwise:
+    if BETTER in found:
         return PARTLY
-    return WRONG if outcomes["restarts-budget"] == "worse" else NOT_FOUND
+    if WORSE in found:
+        return CONTRADICTED
+    return NO_DIFFERENCE if found == {EQUIVALENT} else OPEN
 
 
-def _length(outcomes: Outcomes) -> str:
-    """The number of epochs matters: a cosine planned for twice the budget is worse."""
-    worse = [outcomes[key] == "worse" for key in ("tmax-twice-fresh", "tmax-twice-many")]
-    return SUPPORTED if all(worse) else PARTLY if any(worse) else NOT_FOUND
+def optimal(words: Words) -> str:
+    """Nothing is better than the best, or as good: one such rival contradicts the statement.
+
+    >>> optimal({"a": "better", "b": "equivalent"}), optimal({"a": "better", "b": "open"})
+    ('contradicted', 'open')
+    """
+    found = set(words.values())
+    if found & {WORSE, EQUIVALENT}:
+        return CONTRADICTED
+    return SUPPORTED if found == {BETTER} else OPEN
+
+
+def matters(words: Words) -> str:
+    """A wrong value costs something: the statement says that it has to be chosen.
+
+    >>> matters({"a": "worse", "b": "worse"}), matters({"a": "worse", "b": "equivalent"})
+    ('supported', 'partly')
+    """
+    opposite = {BETTER: WORSE, WORSE: BETTER}
+    return every({key: opposite.get(word, word) for key, word in words.items()})
+
+
+def makes_a_difference(words: Words) -> str:
+    """Any value may be the best one; it must not be all the same which is taken.
+
+    >>> makes_a_difference({"a": "better", "b": "worse"}), makes_a_difference({"a": "equivalent"})
+    ('supported', 'no difference that matters')
+    """
+    return every({key: BETTER if word == WORSE else word for key, word in words.items()})
+
+
+def disrupts(words: Words) -> str:
+    """A sudden drop harms the run: the epoch after it is worse than the one before.
+
+    >>> disrupts({"a": "better"}), disrupts({"a": "worse"})
+    ('contradicted', 'supported')
+    """
+    return matters(words)
+
+
+def fast_moderate_fast(words: Words) -> str:
+    """The cosine is ahead of step, and level with the exponential.
+
+    >>> fast_moderate_fast({"step": "better", "exponential": "equivalent"})
+    'supported'
+    >>> fast_moderate_fast({"step": "worse", "exponential": "worse"})
+    'contradicted'
+    """
+    step = {word for key, word in words.items() if key.startswith("step")}
+    exponential = {word for key, word in words.items() if key.startswith("exponential")}
+    right = (step == {BETTER}, exponential == {EQUIVALENT})
+    if all(right):
+        return SUPPORTED
+    # "Open" denies nothing; worse or equivalent denies the first half, better or worse the second.
+    denied = (bool(step & {WORSE, EQUIVALENT}), bool(exponential & {BETTER, WORSE}))
+    if all(denied):
+        return CONTRADICTED
+    return PARTLY if any(right) or any(denied) else OPEN
+
+
+def by_definition(verdict: str) -> Rule:
+    """The verdict of a statement that needs no run.
+
+    >>> by_definition("contradicted")({})
+    'contradicted'
+    """
+    return lambda words: verdict
+
+
+# ------------------------------------------------------------------------- the comparisons
+
+_REGIMES = {"without": WITHOUT, "with": WITH}
+
+
+def _cnn(*rivals: str, measure: str = "", at: str = "") -> dict[str, Ref]:
+    """The cosine against rivals in the article's example, in both regimes."""
+    return {
+        f"{rival} {key}": Ref("train_a_cnn", regime, f"cosine{at}", f"{rival}{at}", measure)
+        for rival in rivals
+        for key, regime in _REGIMES.items()
+    }
+
+
+def _rivals(*rivals: str) -> dict[str, Ref]:
+    return {
+        f"{rival} {key}": Ref("rivals", regime, "cosine", rival)
+        for rival in rivals
+        for key, regime in _REGIMES.items()
+    }
+
+
+def _choosing(*pairs: tuple[str, str], measure: str = "") -> dict[str, Ref]:
+    return {
+        f"{a}, {contest}": Ref("choosing_parameters", contest, a, b, measure)
+        for a, b in pairs
+        for contest in (ONE_PASS, MANY, MANY_WITH)
+    }
+
+
+_PAYS = _cnn("constant") | {
+    "as printed": Ref("train_a_cnn", "as printed", "cosine", "constant"),
+}
+_HALFWAY = _cnn("constant", "linear", "step", "exponential", measure="half_test_accuracy")
+
+
+# --------------------------------------------------------------------------- by definition
 
 
 def _early_rates() -> str:
-    """The mean rate over the first half of a run, as a share of the peak."""
     T = 1000
     t = np.arange(T // 2)
     family = {
         "cosine": Cosine(T, 1.0),
-        "exponential": Exponential(T, 1.0, 0.001),
+        "exponential to 1/1000": Exponential(T, 1.0, 0.001),
         "step": MultiStep([T // 2, 3 * T // 4], 1.0),
         "constant": Constant(1.0),
     }
     means = ", ".join(f"{name} {schedule(t).mean():.2f}" for name, schedule in family.items())
-    return f"mean rate over the first half of the run, in peaks: {means}"
+    return f"At the same peak, the mean rate over the first half of the run, in peaks: {means}."
 
 
-def _example() -> str:
+def _last_epoch() -> str:
     last = Cosine(50, 0.1, 1e-4)(49)
-    return f"stepped once per epoch, the last epoch trains at {last:.7f}"
+    return f"Stepped once an epoch, as in the article's code, the last epoch trains at {last:.6f}."
 
 
-HALF = "at half of the budget"
+# --------------------------------------------------------------------- the article, in order
 
 CLAIMS = (
     Claim(
-        "improved convergence",
+        "models converge faster; training time is reduced",
         "04_train_a_cnn",
-        ("cosine-constant", "cosine-linear", "cosine-step"),
-        all_better("cosine-constant", "cosine-linear", "cosine-step"),
-        "Any good decay lowers the floor that noise sets. At equal budget linear matches or beats "
-        "cosine on most problems (Li 2020, Defazio 2023); with step 0.05 and one cosine, SGDR "
-        "reports 4.13 and 3.86 % error on CIFAR-10, and no test (Loshchilov & Hutter 2017).",
+        _HALFWAY,
+        every,
+        literature="Unsupported as stated. The gain in time that SGDR reports is that of restarts, "
+        "which are ahead at the ends of their cycles (Loshchilov & Hutter 2017).",
     ),
     Claim(
-        "avoids local minima",
+        "models converge better, and perform better",
+        "04_train_a_cnn",
+        _PAYS,
+        every,
+        literature="Any good decay lowers the floor that noise sets. At equal budget linear "
+        "matches or beats cosine on most problems (Li 2020, Defazio 2023).",
+    ),
+    Claim(
+        "the rate follows a cosine: it starts high and decreases smoothly to a lower value",
+        "01_the_formula",
+        rule=by_definition(SUPPORTED),
+        definition="That is the formula.",
+    ),
+    Claim(
+        "the high rate at the start helps to avoid local minima",
         "03_why_decay_works",
-        (
-            "escape-cosine-constant",
-            "escape-cosine-linear",
-            "escape-cosine-constant-hot",
-            "escape-cosine-linear-hot",
-        ),
-        _escapes,
-        "The authors of SGDR claim no effect related to multi-modality; that decay escapes is not "
-        "sufficient as an explanation (You 2019).",
-        where={
-            "escape-cosine-constant": "at a moderate peak",
-            "escape-cosine-linear": "at a moderate peak",
-            "escape-cosine-constant-hot": "at a high peak",
-            "escape-cosine-linear-hot": "at a high peak",
+        {
+            "calm": Ref("local_minima", protocol.CALM, "cosine", "constant"),
+            "hot": Ref("local_minima", HOT, "cosine", "constant"),
+            "best": Ref("local_minima", protocol.BEST_SHARE, "cosine", "constant"),
         },
+        every,
+        literature="The authors of SGDR claim no effect related to multi-modality; that decay "
+        "escapes is not sufficient as an explanation (Kaichao You and co-authors 2019).",
     ),
     Claim(
-        "reduces training time",
-        "04_train_a_cnn",
-        ("speed-constant", "speed-linear", "speed-step"),
-        all_better("speed-constant", "speed-linear", "speed-step"),
-        "Unsupported as stated: the gain in time that SGDR reports is that of restarts, which are "
-        "ahead at the ends of their cycles.",
-        where=dict.fromkeys(("speed-constant", "speed-linear", "speed-step"), HALF),
+        "T_max is the total number of epochs",
+        "06_choosing_parameters",
+        rule=by_definition(PARTLY),
+        definition="T_max is the length of the decay. It is the run's length if you choose it so, "
+        "and PyTorch's cosine climbs again after it.",
     ),
     Claim(
-        "convergence speed: cosine fast, step moderate, exponential fast",
-        "04_train_a_cnn",
-        ("speed-step", "speed-exponential"),
-        _speed,
-        "Unsupported. An exponential to a thousandth has 0.145 of its peak as its mean rate, a "
-        "cosine 0.5.",
-        where=dict.fromkeys(("speed-step", "speed-exponential"), HALF),
-    ),
-    Claim(
-        "smooth is better than abrupt (step decay)",
-        "04_train_a_cnn",
-        ("cosine-step", "cosine-step-loss"),
-        all_better("cosine-step", "cosine-step-loss"),
-        "Step decay is near-optimal for least squares (Ge 2019); Bag of Tricks (He 2019) adopts "
-        "cosine in its place on ImageNet.",
-    ),
-    Claim(
-        "better exploration early on",
+        "the model explores the parameter space more effectively",
         "03_why_decay_works",
-        (),
-        exactly(WRONG),
-        "A plateau stays higher for longer: WSD (Hägele 2024) is built on that.",
-        measured=_early_rates(),
+        {
+            rival: Ref("local_minima", protocol.BEST_SHARE, "cosine", rival)
+            for rival in ("constant", "linear", "step")
+        },
+        every,
     ),
     Claim(
-        "complexity: cosine moderate, step simple",
-        "02_other_schedules",
-        (),
-        exactly(WRONG),
-        "Reversed: step decay has more to choose.",
-        measured="beside peak and length, a cosine needs a floor; step needs where and by how much",
+        "the non-linear decrease helps the model escape local minima",
+        "03_why_decay_works",
+        {
+            "calm": Ref("local_minima", protocol.CALM, "cosine", "linear"),
+            "hot": Ref("local_minima", HOT, "cosine", "linear"),
+            "best": Ref("local_minima", protocol.BEST_SHARE, "cosine", "linear"),
+        },
+        every,
+    ),
+    Claim(
+        "the learning rate is optimal throughout the training",
+        "09_beyond_cosine",
+        _cnn("linear", "step", "exponential")
+        | _rivals("WSD", "cyclical", "step recipe", "schedule-free"),
+        optimal,
+        literature="Linear to zero is what theory finds for the last iterate (Defazio 2023); a "
+        "constant rate with a 20 % cooldown matches the best cosine (Hägele 2024).",
     ),
     Claim(
         "the example goes from 0.1 to 0.0001 over 50 epochs",
         "04_train_a_cnn",
-        (),
-        exactly(WRONG),
-        "PyTorch's documentation steps the scheduler after the epoch, so the floor comes after it.",
-        measured=_example(),
+        rule=by_definition(CONTRADICTED),
+        definition=_last_epoch(),
+        literature="PyTorch's documentation steps the scheduler after the epoch, so the floor "
+        "comes after the last one.",
+    ),
+    Claim(
+        "the model learns rapidly initially",
+        "04_train_a_cnn",
+        _cnn("linear", "step", "exponential", "constant", at="@10"),
+        every,
+    ),
+    Claim(
+        "the model fine-tunes in later stages",
+        "04_train_a_cnn",
+        {
+            key: Ref("train_a_cnn", regime, "cosine@50", "cosine@40")
+            for key, regime in _REGIMES.items()
+        },
+        every,
+    ),
+    Claim(
+        "the curves: smooth cosine, step-wise, exponential",
+        "02_other_schedules",
+        rule=by_definition(SUPPORTED),
+        definition="Those are their formulas.",
+    ),
+    Claim(
+        "complexity: cosine moderate, step simple, exponential moderate",
+        "02_other_schedules",
+        rule=by_definition(CONTRADICTED),
+        definition="Beside peak and length, a cosine needs a floor, and an exponential needs one "
+        "too; step needs where it drops and by how much.",
+    ),
+    Claim(
+        "convergence speed: cosine fast, step moderate, exponential fast",
+        "04_train_a_cnn",
+        _cnn("step", "exponential", measure="half_test_accuracy"),
+        fast_moderate_fast,
+        literature="Unsupported. An exponential to a thousandth has 0.145 of its peak as its mean "
+        "rate, a cosine 0.5.",
+    ),
+    Claim(
+        "implementation: all three easy",
+        "02_other_schedules",
+        rule=by_definition(SUPPORTED),
+        definition="Each is one line in PyTorch.",
+    ),
+    Claim(
+        "advantage over step decay: smooth beats abrupt",
+        "04_train_a_cnn",
+        _cnn("step") | _rivals("step recipe"),
+        every,
+        literature="Step decay is near-optimal for least squares (Ge 2019); Bag of Tricks (He "
+        "2019) adopts cosine in its place on ImageNet.",
+    ),
+    Claim(
+        "sudden changes might disrupt training",
+        "04_train_a_cnn",
+        {key: Ref("train_a_cnn", regime, "step@26", "step@25") for key, regime in _REGIMES.items()},
+        disrupts,
+    ),
+    Claim(
+        "more exploration early on",
+        "03_why_decay_works",
+        rule=by_definition(CONTRADICTED),
+        definition=_early_rates(),
+        literature="A plateau stays higher for longer: WSD (Hägele 2024) is built on that.",
+    ),
+    Claim(
+        "exploration is beneficial for complex data sets",
+        "03_why_decay_works",
+        untested="The article does not say which data sets are complex, and we have one.",
+    ),
+    Claim(
+        "the code adjusts the rate dynamically",
+        "04_train_a_cnn",
+        rule=by_definition(SUPPORTED),
+        definition="Audited, the article's loop moves the rate once an epoch, as it should.",
+    ),
+    Claim(
+        "learning rate scheduling prevents overfitting",
+        "06_choosing_parameters",
+        _cnn("constant", measure="gap_loss")
+        | _choosing(("cosine", "constant"), measure="gap_loss"),
+        every,
+    ),
+    Claim(
+        "better suited for a smooth reduction than cyclical rates",
+        "02_other_schedules",
+        rule=by_definition(SUPPORTED),
+        definition="A cyclical rate goes up again in each cycle, and a cosine never does.",
+    ),
+    Claim(
+        "cosine and cyclical rates both enhance convergence",
+        "09_beyond_cosine",
+        _rivals("cyclical"),
+        every,
+        literature="Smith (2017) plots accuracy, and reports fewer iterations to the same one.",
     ),
     Claim(
         "warm restarts further enhance performance",
         "05_warm_restarts",
-        ("restarts-budget", "restarts-anytime", "snapshot-single"),
-        _restarts,
-        "SGDR, WRN-28-10 on CIFAR-10: 3.86 % error without a restart, 4.03 and 4.09 % with; better "
-        "at the ends of earlier cycles. Snapshots: 19.25 to 17.41 % on CIFAR-100 (Huang 2017).",
-        where={
-            "restarts-budget": "after the last update",
-            "restarts-anytime": "at 3/7 of the run",
+        {
+            "doubling": Ref("warm_restarts", WHOLE, "doubling", "one cycle"),
+            "equal": Ref("warm_restarts", WHOLE, "equal", "one cycle"),
+            "stopped": Ref("warm_restarts", protocol.STOPPED, "doubling", "one cycle"),
+            "planned": Ref("warm_restarts", protocol.STOPPED, "doubling", "planned for 9"),
+            "snapshots": Ref("warm_restarts", WHOLE, "snapshots", "one cycle"),
         },
+        every,
+        literature="SGDR, WRN-28-10 on CIFAR-10: 3.86 % error without a restart, 4.03 and 4.09 % "
+        "with; better at the ends of earlier cycles. Snapshots: 19.25 to 17.41 % on CIFAR-100 "
+        "(Huang 2017).",
     ),
     Claim(
         "momentum scheduling further enhances performance",
         "07_combining",
-        ("momentum-cycled",),
-        all_better("momentum-cycled"),
-        "At one shared peak it compares effective rates, lr / (1 - momentum): each needs its own "
-        "best peak, or the same effective rate.",
+        {"rising": Ref("combining", protocol.MOMENTUM, "rising momentum", "momentum 0.9")},
+        every,
+        literature="At one shared peak a comparison is one of effective rates, lr / (1 - "
+        "momentum): each needs its own best peak, or the same effective rate.",
     ),
     Claim(
-        "effective for CNNs and RNNs alike",
+        "the combinations lead to more robust training",
         "07_combining",
-        ("cosine-constant", "gru-cosine"),
-        all_better("cosine-constant", "gru-cosine"),
-        "Not specific to either. AdamW too gains from a cosine (Loshchilov & Hutter 2019).",
-        where={"cosine-constant": "in the CNN", "gru-cosine": "in the GRU"},
+        {
+            "restarts": Ref("warm_restarts", WHOLE, "doubling, 4 times", "one cycle, 4 times"),
+            "momentum": Ref(
+                "combining", protocol.MOMENTUM, "rising momentum, 4 times", "momentum 0.9, 4 times"
+            ),
+        },
+        every,
     ),
     Claim(
-        "cross-validation helps to choose the values",
+        "the combinations lead to better generalization",
+        "07_combining",
+        {
+            "restarts": Ref("warm_restarts", WHOLE, "doubling", "one cycle", "gap_loss"),
+            "momentum": Ref(
+                "combining", protocol.MOMENTUM, "rising momentum", "momentum 0.9", "gap_loss"
+            ),
+        },
+        every,
+    ),
+    Claim(
+        "particularly effective for CNNs and RNNs",
+        "07_combining",
+        _cnn("constant")
+        | {
+            "GRU": Ref("combining", protocol.GRU, "cosine", "constant"),
+            "AdamW": Ref("combining", protocol.ADAMW, "cosine", "constant"),
+        },
+        every,
+        literature="Not specific to either. AdamW too gains from a cosine (Loshchilov & Hutter "
+        "2019).",
+    ),
+    Claim(
+        "it can be applied to any model",
+        "07_combining",
+        rule=by_definition(SUPPORTED),
+        definition="A schedule writes a number into the optimizer and knows nothing of the model. "
+        "Whether it pays there is another question.",
+    ),
+    Claim(
+        "the initial rate has to be chosen",
         "06_choosing_parameters",
-        ("folds-split",),
-        all_better("folds-split"),
-        "The base rate dominates such comparisons unless it is tuned (Naganuma 2026); one "
-        "validation split with seeds is enough.",
+        _choosing(("cosine, 4 times", "cosine")),
+        matters,
+        literature="Convex bounds allow a cosine a wider range than a constant rate (Attia & Koren "
+        "2025).",
+    ),
+    Claim(
+        "the minimum rate has to be chosen",
+        "06_choosing_parameters",
+        _choosing(*((floor, "cosine") for floor in protocol.FLOORS)),
+        makes_a_difference,
     ),
     Claim(
         "the number of epochs for the full cycle has to be chosen",
         "06_choosing_parameters",
-        ("tmax-twice-fresh", "tmax-twice-many", "tmax-half-fresh"),
-        _length,
-        "A cycle more than 25 % longer than the run loses clearly (Hoffmann 2022, figure A1).",
-        where={
-            "tmax-twice-fresh": "the budget as `T_max`, fresh images",
-            "tmax-twice-many": "the budget as `T_max`, few images, 20 times",
-            "tmax-half-fresh": "the budget as `T_max`, fresh images",
-        },
+        _choosing(("T_max 2", "cosine"), ("T_max 0.5", "cosine")),
+        matters,
+        literature="A cycle more than 25 % longer than the run loses clearly (Hoffmann 2022, "
+        "figure A1).",
     ),
     Claim(
-        "the learning rate is optimal throughout; a powerful tool to reach for",
-        "09_beyond_cosine",
-        ("cosine-linear", "cosine-wsd", "cosine-schedulefree"),
-        all_better("cosine-linear", "cosine-wsd", "cosine-schedulefree"),
-        "Linear to zero is what theory finds for the last iterate (Defazio 2023); a constant rate "
-        "with a 20 % cooldown matches the best cosine (Hägele 2024), as the convex bound has it "
-        "(Schaipp 2025).",
+        "cross-validation helps to choose the values",
+        "06_choosing_parameters",
+        {
+            "folds": Ref(
+                "choosing_parameters",
+                protocol.FOLDS,
+                "chosen by five folds",
+                "chosen by one split",
+            )
+        },
+        every,
+        literature="The base rate dominates such comparisons unless it is tuned (Naganuma 2026).",
+    ),
+    Claim(
+        "a powerful tool: networks become more effective",
+        "04_train_a_cnn",
+        _PAYS | _choosing(("cosine", "constant")),
+        every,
+    ),
+    Claim(
+        "networks become more robust",
+        "06_choosing_parameters",
+        _choosing(("cosine, 4 times", "constant, 4 times")),
+        every,
+        literature="By the bounds of Attia and Koren (2025), annealing tolerates a peak better "
+        "that is too large.",
     ),
 )
 
 
-def table(found: Mapping[str, Mapping[int, Comparison]], links: bool = True) -> str:
-    """All claims as a table in Markdown: claim, experiment, measured effect, verdict, literature.
+# ---------------------------------------------------------------------------------- the table
+
+
+def report(folder: Path | None = None) -> list[dict[str, Any]]:
+    """Every claim with its verdict and its comparisons, as plain values for JSON.
 
     Args:
-        found: as `coslr.course.findings.load` returns it. The table shows the effects in the lowest
-            set of seeds, and the verdicts on which all sets agree.
-        links: whether the notebooks' names are links.
+        folder: where the tables are; None is `coslr.course.evidence.evidence_folder()`.
+    """
+    return [_reported(claim, claim.comparisons(folder)) for claim in CLAIMS]
 
-    Returns:
-        A row for each claim, below the header.
+
+def _reported(claim: Claim, comparisons: Mapping[str, Comparison]) -> dict[str, Any]:
+    return {
+        "claim": claim.says,
+        "lesson": claim.lesson,
+        "verdict": claim.verdict(comparisons),
+        "by_definition": bool(claim.definition),
+        "comparisons": [
+            _plain(claim.refs[key], comparison) for key, comparison in comparisons.items()
+        ],
+    }
+
+
+def _plain(ref: Ref, found: Comparison) -> dict[str, Any]:
+    row: dict[str, Any] = {"study": ref.study, "contest": ref.contest, "a": ref.a, "b": ref.b}
+    row |= {"eta_a": found.eta_a, "eta_b": found.eta_b, "measure": found.measure}
+    numbers = dataclasses.asdict(found.outcome) if found.outcome else {}
+    for name in ("n", "difference", "low", "high", "low90", "high90"):
+        row[name] = numbers.get(name)
+    row |= {"outcome": found.word, "obstacle": found.obstacle}
+    return {key: None if value != value else value for key, value in row.items()}  # NaN is no JSON
+
+
+def table(folder: Path | None = None, links: bool = True) -> str:
+    """All claims in Markdown: the statement, its lesson, what was measured, verdict, literature.
+
+    Args:
+        folder: where the tables are; None is `coslr.course.evidence.evidence_folder()`.
+        links: whether the lessons' names are links.
     """
     lines = [
-        "| the article says | tested in | measured here | verdict | the literature |",
+        "| the article says | lesson | measured | verdict | the literature |",
         "| --- | --- | --- | --- | --- |",
     ]
     for claim in CLAIMS:
-        where = f"[{claim.notebook}]({claim.notebook}.ipynb)" if links else claim.notebook
-        effects = [
-            _effect(found[key], claim.where.get(key, "")) for key in claim.keys if key in found
-        ]
-        measured = "; ".join(effects) or claim.measured or "not run yet"
-        verdict = f"**{claim.verdict(found)}**"
-        cells = [claim.says, where, measured, verdict, claim.literature]
-        lines.append("| " + " | ".join(cells) + " |")
+        comparisons = claim.comparisons(folder)
+        measured = "; ".join(f"{claim.refs[key]}: {found}" for key, found in comparisons.items())
+        lesson = f"[{claim.lesson}]({claim.lesson}.ipynb)" if links else claim.lesson
+        how = " by definition" if claim.definition else ""
+        verdict = f"**{claim.verdict(comparisons)}**{how}"
+        said = claim.definition or claim.untested or measured
+        lines.append(f"| {claim.says} | {lesson} | {said} | {verdict} | {claim.literature} |")
     return "\n".join(lines)
 
 
-def _effect(sets: Mapping[int, Comparison], where: str) -> str:
-    """What the first set of seeds found, and what the others did where it is another outcome."""
-    first, *others = (sets[seed] for seed in sorted(sets))
-    measure = "" if first.measure.endswith(("accuracy", "loss")) else f", {first.measure}"
-    different = [other.outcome for other in others if other.outcome != first.outcome]
-    flips = ""
-    if different:
-        count = f"{len(different)} of {len(others)} other sets of seeds"
-        flips = f" (with {count}: {', '.join(dict.fromkeys(different))})"
-    compared = f"{first.a} against {first.b} {where}".rstrip()
-    return f"{compared}{measure}: {first}{flips}"
+def main() -> None:
+    """Print the table, or with ``--json`` the list of claims."""
+    parser = argparse.ArgumentParser(description="Every statement of the article, and its verdict.")
+    parser.add_argument("--json", action="store_true", help="a list of claims, for programs")
+    if parser.parse_args().json:
+        print(json.dumps(report(), indent=1))
+    else:
+        print(table(links=False))
+
+
+if __name__ == "__main__":
+    main()

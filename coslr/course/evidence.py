@@ -75,7 +75,7 @@ def collect(study: Evidence, folder: Path | None = None, workers: int | None = N
         if study.walk is None:
             rows, curves = _train(study.name, pending[:workers], workers)
         else:
-            rows, curves = study.walk(pending), pd.DataFrame()
+            rows, curves = study.walk(pending).round(6), pd.DataFrame()
         _add(study, folder, rows.assign(machine=_machine()), curves, started)
     for row in _derived(study, load(study.name, folder)):
         _add(study, folder, pd.DataFrame([row]), pd.DataFrame(), time.monotonic())
@@ -97,7 +97,7 @@ def standings(name: str, contest: str, folder: Path | None = None) -> Standings:
     study = STUDIES[name]
     derived = tuple(made.name for made in study.derived if made.contest == contest)
     own = study.contest(contest)
-    return Standings(own, table, curves if len(curves) else None, study.measures, derived)
+    return Standings(own, table, curves, study.measures, derived)
 
 
 def _train(name: str, trials: list[Trial], workers: int) -> tuple[pd.DataFrame, pd.DataFrame]:

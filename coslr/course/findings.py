@@ -3,7 +3,7 @@
 A notebook keeps its comparisons under keys, in one file for each set of seeds. The files lie in the
 folder of the studies. The authors' own, from three sets of seeds, lie beside the notebooks. So the
 table is never empty, and a verdict that flips from one set to another is seen:
-`coslr.course.claims` calls it undecided.
+`coslr.course.first_claims` calls it undecided.
 """
 
 import dataclasses

@@ -25,6 +25,7 @@ with extra("train"):
 Maker = Callable[[float, int], Schedule]
 
 SEARCH, JUDGE = "search", "judge"
+SEARCHING = "the search goes on"  # the obstacle of an entry whose best peak is not known yet
 ROW = ["contest", "name", "variant", "eta_max", "seed", "role"]  # what tells one row from another
 
 
@@ -208,7 +209,7 @@ class Contest:
             scores = self._scores(entry, variant, table)
             found = search.progress(scores, entry.centre)
             if found.wanted:
-                return "", nan, nan, "the search goes on"
+                return "", nan, nan, SEARCHING
             if found.best is None:
                 obstacles.append(" ".join([variant, found.obstacle]).strip())
             else:

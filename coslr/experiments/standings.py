@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from coslr._arguments import require, whole
 from coslr._optional import extra
 from coslr.experiments import outcomes, studies
-from coslr.experiments.contests import JUDGE, ROW, Contest
+from coslr.experiments.contests import JUDGE, ROW, SEARCHING, Contest
 from coslr.experiments.outcomes import Outcome
 
 with extra("train"):
@@ -43,6 +43,7 @@ class Comparison:
         measure: what is compared.
         outcome: the `Outcome`; None where there is none.
         obstacle: why there is no outcome, or "".
+        waiting: whether there is none because runs are still to be made.
     """
 
     a: str
@@ -52,6 +53,7 @@ class Comparison:
     measure: str
     outcome: Outcome | None
     obstacle: str = ""
+    waiting: bool = False
 
     @property
     def word(self) -> str:
@@ -138,13 +140,15 @@ class Standings:
         nothing = Comparison(a, b, eta_a, eta_b, measure, None)
         for name, values in ((a, values_a), (b, values_b)):
             if not len(values):
-                why = self._obstacle(name)
-                return dataclasses.replace(nothing, obstacle=f"{name}: {why}")
+                why, waiting = self._obstacle(name)
+                return dataclasses.replace(nothing, obstacle=f"{name}: {why}", waiting=waiting)
             if not np.isfinite(values).all():
                 why = f"{name}: a run diverged at the chosen peak"
                 return dataclasses.replace(nothing, obstacle=why)
-        if set(values_a.index) != set(values_b.index):
-            return dataclasses.replace(nothing, obstacle="the judged runs are not complete")
+        expected = set(self.contest.judge_seeds) or set(values_a.index)
+        if not set(values_a.index) == set(values_b.index) == expected:
+            why = "not all seeds have been judged yet"
+            return dataclasses.replace(nothing, obstacle=why, waiting=True)
         differences = (values_a - values_b[values_a.index]).to_numpy(dtype=float)
         if len(differences) < 2:
             return dataclasses.replace(nothing, obstacle="there is one judged seed only")
@@ -246,14 +250,7 @@ class Standings:
         if epoch:
             right = "a name without an epoch, because there are no curves"
             require(self.curves is not None, "name", name, right)
-            curves = self.curves
-            assert curves is not None
-            source = curves[(curves["contest"] == self.contest.name)]
-            right = f"a name with an epoch from 1 to {source['epoch'].max()}"
-            require(
-                epoch.isdecimal() and (source["epoch"] == int(epoch)).any(), "name", name, right
-            )
-            source = source[source["epoch"] == int(epoch)]
+            source = self._after(name, int(epoch) if epoch.isdecimal() else 0)
         if not len(source):
             return math.nan, pd.Series(dtype=float)
         require(measure in source.columns, "measure", measure, f"one of {[*source.columns]}")
@@ -261,10 +258,22 @@ class Standings:
         eta = float(runs["eta_max"].iloc[0]) if len(runs) else math.nan
         return eta, runs.set_index("seed")[measure]
 
-    def _obstacle(self, name: str) -> str:
+    def _after(self, name: str, epoch: int) -> pd.DataFrame:
+        """The judged runs after an epoch."""
+        curves = self.curves
+        if curves is None or not len(curves):
+            return pd.DataFrame()
+        here = curves[curves["contest"] == self.contest.name]
+        right = f"a name with an epoch from 1 to {here['epoch'].max()}"
+        require(not len(here) or (here["epoch"] == epoch).any(), "name", name, right)
+        return here[here["epoch"] == epoch]
+
+    def _obstacle(self, name: str) -> tuple[str, bool]:
+        """Why an entry was not judged, and whether it still may be."""
         best = self.best
-        found = best.loc[name, "obstacle"] if name in best.index else ""
-        return str(found) or "no judged run yet"
+        plain = name.partition("@")[0]
+        found = str(best.loc[plain, "obstacle"]) if plain in best.index else ""
+        return found or "no judged run yet", found in ("", SEARCHING)
 
     def _spread(self, a: str, b: str) -> float:
         (_, values_a), (_, values_b) = (self._values(name, self.measures[0]) for name in (a, b))

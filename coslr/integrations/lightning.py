@@ -16,16 +16,15 @@ class AuditCallback(lightning.Callback):
     """Compares the learning rate of every update of ``trainer.fit`` with a schedule.
 
     It reads the rates inside the optimizer, so gradient accumulation and Lightning's closures make
-    no difference. A run that goes on from a checkpoint is audited from the update at which it goes
-    on: the callback keeps its count in the checkpoint. If the checkpoint has none, it takes the
-    trainer's ``global_step``. With several devices, each process audits its own optimizer.
+    no difference. With several devices, each process audits its own optimizer.
 
     Args:
-        schedule: as in `coslr.audit.audit`, in updates. If Lightning steps the scheduler once per
-            epoch, write the schedule in epochs and pass ``steps_per_unit=n, hold=n`` with
-            n = updates per epoch.
+        schedule: as in `coslr.audit.audit`, in updates. If Lightning is to step the scheduler once
+            per epoch of n updates, write the schedule in epochs and pass ``hold=n``.
         updates: how many updates the whole run makes, those before a checkpoint included. None
             leaves it open.
+        first_update: index of the first update. None takes the count that this callback kept in the
+            checkpoint, and the trainer's ``global_step`` if there is none.
         optimizer: index of the optimizer in ``trainer.optimizers``; one callback audits one.
         options: `steps_per_unit`, `hold`, `tolerance`, `group` and `name`, as in `audit`.
 
@@ -45,10 +44,12 @@ class AuditCallback(lightning.Callback):
         schedule: Schedules | Mapping[str, Schedules] | None,
         *,
         updates: int | None = None,
+        first_update: int | None = None,
         optimizer: int = 0,
         **options: Any,
     ):
         self.index = whole("optimizer", optimizer, "an index of trainer.optimizers", least=0)
+        self.first_update = first_update
         self._run = AuditedRun(schedule, updates, options)
         self._loaded: int | None = None
 
@@ -77,10 +78,10 @@ class AuditCallback(lightning.Callback):
         optimizers = trainer.optimizers
         right = f"an index below {len(optimizers)}, the number of the trainer's optimizers"
         require(self.index < len(optimizers), "optimizer", self.index, right)
-        # GradScaler skips updates, and several optimizers add up: global_step counts both.
-        done = trainer.global_step if self._loaded is None else self._loaded
+        # global_step also counts what GradScaler skipped, and the updates of other optimizers.
+        counts = (self.first_update, self._loaded, trainer.global_step)
         self._loaded = None
-        self._run.begin(optimizers[self.index], done)
+        self._run.begin(optimizers[self.index], next(n for n in counts if n is not None))
 
     def on_train_end(
         self, trainer: "lightning.Trainer", pl_module: "lightning.LightningModule"

@@ -1,161 +1,211 @@
+"""Every statement of the article has a verdict, which follows from the tables alone."""
+
 import itertools
 import json
-import re
+import subprocess
+import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from coslr.course import claims
 from coslr.course.claims import (
     CLAIMS,
-    NOT_FOUND,
+    CONTRADICTED,
+    NO_DIFFERENCE,
+    NOT_RUN,
+    OPEN,
     PARTLY,
     SUPPORTED,
-    UNDECIDED,
     UNTESTED,
-    WRONG,
-    table,
+    Claim,
+    Ref,
+    every,
+    makes_a_difference,
+    matters,
+    optimal,
 )
-from coslr.experiments.comparisons import Comparison
+from coslr.course.protocol import STUDIES
+from coslr.experiments.outcomes import BETTER, EQUIVALENT, WORSE, judge, margin_of
+from coslr.experiments.standings import Comparison
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-RANGES = {"better": (0.01, 0.02), "worse": (-0.02, -0.01), "within noise": (-0.01, 0.01)}
-
-
-def found(outcome, measure="test_accuracy", n=8):
-    """A comparison with this outcome."""
-    if outcome == "no result":
-        return Comparison("a", "b", 0.1, 0.1, measure, 0, 0, 0, n, "no best peak")
-    low, high = RANGES[outcome]
-    return Comparison("a", "b", 0.1, 0.1, measure, (low + high) / 2, low, high, n)
-
-
-def everything(outcome):
-    return {
-        key: {0: found(outcome, "share" if key.startswith("escape") else "test_accuracy")}
-        for claim in CLAIMS
-        for key in claim.keys
-    }
+NOTEBOOKS = Path(claims.__file__).resolve().parents[2] / "notebooks"
+VERDICTS = {SUPPORTED, PARTLY, CONTRADICTED, NO_DIFFERENCE, OPEN}
+EACH = pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.says)
+REF = Ref("rivals", "no weight decay", "cosine", "WSD")
+DIFFERENCES = {  # of accuracies
+    BETTER: [0.01, 0.011, 0.012],
+    WORSE: [-0.01, -0.011, -0.012],
+    EQUIVALENT: [0.0001, -0.0001, 0.0],
+    OPEN: [0.1, -0.1, 0.03],
+}
 
 
-def measured(claim):
-    return bool(claim.keys)
+def compared(word, **more):
+    outcome = judge(DIFFERENCES[word], "test_accuracy") if word in DIFFERENCES else None
+    assert outcome is None or outcome.word == word
+    return Comparison("cosine", "WSD", 0.1, 0.1, "test_accuracy", outcome, **more)
 
 
-def test_all_better_supports_what_is_measured():
-    for claim in filter(measured, CLAIMS):
-        verdict = claim.verdict(everything("better"))
-        # _speed also claims that two schedules do not differ; _length claims that one is worse.
-        expected = {"_speed": PARTLY, "_length": NOT_FOUND}.get(claim.rule.__name__, SUPPORTED)
-        assert verdict == expected, claim.says
+# ------------------------------------------------------------------------------ the inventory
 
 
-def test_all_worse_supports_nothing_but_the_length():
-    for claim in filter(measured, CLAIMS):
-        verdict = claim.verdict(everything("worse"))
-        assert verdict == (SUPPORTED if claim.rule.__name__ == "_length" else WRONG), claim.says
+def test_the_inventory_has_the_whole_article():
+    """Each passage of the article that can be true or false is in the inventory, in its order."""
+    words = [
+        "faster", "better", "follows a cosine", "local minima", "T_max", "explores", "non-linear",
+        "optimal", "0.1 to 0.0001", "rapidly", "fine-tunes", "curves", "complexity", "speed",
+        "implementation", "step decay", "sudden", "exploration early", "complex data", "code",
+        "overfitting", "smooth reduction", "cyclical", "warm restarts", "momentum", "robust",
+        "generalization", "CNNs and RNNs", "any model", "initial rate", "minimum rate", "cycle",
+        "cross-validation", "powerful", "robust",
+    ]  # fmt: skip
+    assert len(words) == len(CLAIMS)
+    for word, claim in zip(words, CLAIMS, strict=True):
+        assert word in claim.says
 
 
-def test_nothing_found_is_never_support():
-    for claim in filter(measured, CLAIMS):
-        expected = PARTLY if claim.rule.__name__ == "_speed" else NOT_FOUND
-        assert claim.verdict(everything("within noise")) == expected, claim.says
+@EACH
+def test_a_claim_is_measured_or_settled_by_definition_or_says_why_not(claim):
+    assert (NOTEBOOKS / f"{claim.lesson}.ipynb").is_file()
+    ways = [bool(claim.refs), bool(claim.definition), bool(claim.untested)]
+    assert ways.count(True) == 1
+    assert (claim.rule is None) == bool(claim.untested)
 
 
-def test_no_result_and_flips_are_undecided_and_nothing_is_not_run():
-    for claim in filter(measured, CLAIMS):
-        assert claim.verdict(everything("no result")) == UNDECIDED
-        flipping = {key: {0: sets[0]} for key, sets in everything("better").items()}
-        for key, sets in everything("worse").items():
-            flipping[key][100] = sets[0]
-        assert claim.verdict(flipping) == UNDECIDED
-        assert claim.verdict({}) == UNTESTED
+@EACH
+def test_the_comparisons_are_those_that_the_protocol_fixed(claim):
+    for ref in claim.refs.values():
+        study = STUDIES[ref.study]
+        mirrored = {(contest, b, a) for contest, a, b in study.comparisons}
+        assert (ref.contest, ref.a, ref.b) in {*study.comparisons} | mirrored
+        assert ref.measure in ("", *study.measures)
+        assert margin_of(ref.measure or study.measures[0]) > 0
 
 
-def test_every_rule_answers_every_combination():
-    words = {SUPPORTED, PARTLY, NOT_FOUND, WRONG}
-    for claim in CLAIMS:
-        for outcomes in itertools.product(
-            ("better", "worse", "within noise"), repeat=len(claim.keys)
-        ):
-            assert claim.rule(dict(zip(claim.keys, outcomes, strict=True))) in words
+@EACH
+def test_every_rule_has_a_verdict_for_all_outcomes(claim):
+    if claim.definition:
+        assert claim.verdict({}) in VERDICTS
+        return
+    keys = list(claim.refs)
+    for some in itertools.product((BETTER, WORSE, EQUIVALENT, OPEN), repeat=min(len(keys), 4)):
+        words = dict(zip(keys, itertools.cycle(some), strict=False)) if some else {}
+        if claim.rule:
+            assert claim.rule(words) in VERDICTS
+
+
+# ------------------------------------------------------------------------------------- rules
 
 
 @pytest.mark.parametrize(
-    ("key", "outcomes", "verdict"),
+    ("rule", "words", "verdict"),
     [
-        ("cosine-step-loss", ["better", "worse"], PARTLY),
-        ("cosine-step-loss", ["worse", "within noise"], WRONG),
-        ("escape-cosine-constant", ["lower", "lower", "higher", "lower"], PARTLY),
-        ("escape-cosine-constant", ["lower", "higher", "lower", "higher"], WRONG),
-        ("escape-cosine-constant", ["higher", "lower", "lower", "lower"], PARTLY),
-        ("speed-exponential", ["within noise", "within noise"], PARTLY),
-        ("speed-exponential", ["within noise", "better"], NOT_FOUND),
-        ("restarts-budget", ["within noise", "better", "worse"], PARTLY),
-        ("restarts-budget", ["within noise", "worse", "better"], PARTLY),
-        ("restarts-budget", ["worse", "within noise", "within noise"], WRONG),
-        ("tmax-twice-many", ["within noise", "worse", "worse"], PARTLY),
-        ("tmax-twice-many", ["within noise", "within noise", "worse"], NOT_FOUND),
+        (every, "better better", SUPPORTED),
+        (every, "better equivalent", PARTLY),
+        (every, "better worse", PARTLY),
+        (every, "better open", PARTLY),
+        (every, "worse open", CONTRADICTED),
+        (every, "worse equivalent", CONTRADICTED),
+        (every, "equivalent equivalent", NO_DIFFERENCE),
+        (every, "equivalent open", OPEN),
+        (every, "open open", OPEN),
+        (optimal, "better better", SUPPORTED),
+        (optimal, "better open", OPEN),
+        (optimal, "better equivalent", CONTRADICTED),
+        (optimal, "open worse", CONTRADICTED),
+        (matters, "worse worse", SUPPORTED),
+        (matters, "better better", CONTRADICTED),
+        (matters, "worse equivalent", PARTLY),
+        (makes_a_difference, "better worse", SUPPORTED),
+        (makes_a_difference, "equivalent equivalent", NO_DIFFERENCE),
+        (makes_a_difference, "open equivalent", OPEN),
     ],
 )
-def test_mixed_outcomes(key, outcomes, verdict):
-    (claim,) = (claim for claim in CLAIMS if key in claim.keys)
-    assert claim.rule(dict(zip(claim.keys, outcomes, strict=True))) == verdict
+def test_the_rules(rule, words, verdict):
+    assert rule(dict(enumerate(words.split()))) == verdict
 
 
-def test_the_table_has_a_row_for_each_claim_and_shows_what_was_measured():
-    lines = table(everything("better")).splitlines()
-    assert len(lines) == 2 + len(CLAIMS)
-    assert all(line.count(" | ") == 4 for line in lines)
-    assert "not run" not in "".join(lines)
-    assert "better by 1.0 to 2.0 points, n=8" in lines[2]
-    assert table({}).count("**not run**") == len([claim for claim in CLAIMS if claim.keys])
+def test_no_rule_makes_a_verdict_of_what_is_open():
+    """Open is no evidence: with nothing but open outcomes, every measured claim stays open."""
+    for claim in CLAIMS:
+        if claim.refs:
+            assert claim.rule(dict.fromkeys(claim.refs, OPEN)) == OPEN
 
 
-def test_no_two_effects_of_a_row_are_told_apart_by_their_numbers_alone():
-    found = {}
-    for file in sorted(NOTEBOOKS.glob("findings/*-seeds0.json")):
-        content = json.loads(file.read_text(encoding="utf-8"))
-        found |= {key: {0: Comparison(**values)} for key, values in content.items()}
-    for row in table(found).splitlines()[2:]:
-        effects = [
-            re.sub(r"[\d.]+ to [+\d.]+", "", effect) for effect in row.split(" | ")[2].split("; ")
-        ]
-        assert len(set(effects)) == len(effects), effects
+# ---------------------------------------------------------------------------------- verdicts
 
 
-def test_every_circumstance_belongs_to_a_key():
-    assert all(set(claim.where) <= set(claim.keys) for claim in CLAIMS)
+def test_a_verdict_waits_for_all_runs():
+    claim = Claim("", "", {"a": REF, "b": REF}, every)
+    waiting = compared("", obstacle="not all seeds have been judged yet", waiting=True)
+    assert claim.verdict({"a": compared(BETTER), "b": waiting}) == NOT_RUN
+    assert claim.verdict({"a": compared(BETTER), "b": compared(BETTER)}) == SUPPORTED
 
 
-def test_a_flip_is_shown():
-    flipped = {key: {0: sets[0], 100: sets[0]} for key, sets in everything("better").items()}
-    flipped["cosine-step"][100] = found("within noise")
-    row = table(flipped).splitlines()[2]
-    assert "**undecided**" in row
-    assert "(with 1 of 1 other sets of seeds: within noise)" in row
+def test_a_contest_without_a_result_is_open():
+    claim = Claim("", "", {"a": REF}, every)
+    assert claim.verdict({"a": compared("", obstacle="WSD: a run diverged")}) == OPEN
 
 
-def test_a_verdict_that_all_sets_of_seeds_give_stands_even_if_one_outcome_flips():
-    """Restarts lead before the end in both sets of seeds, so the snapshots decide nothing."""
-    (claim,) = (claim for claim in CLAIMS if "restarts-budget" in claim.keys)
-    sets = {key: {0: found("within noise"), 100: found("within noise")} for key in claim.keys}
-    sets["restarts-anytime"] = {0: found("better"), 100: found("better")}
-    sets["snapshot-single"][0] = found("better")
-    assert claim.verdict(sets) == PARTLY
-    sets["restarts-anytime"][100] = found("within noise")
-    assert claim.verdict(sets) == UNDECIDED
+def test_what_cannot_be_tested_has_no_verdict():
+    assert Claim("", "", untested="because").verdict({}) == UNTESTED
 
 
-def test_a_set_of_seeds_counts_only_if_it_is_whole():
-    sets = everything("better")
-    sets["cosine-step"][100] = found("worse")
-    (claim,) = (claim for claim in CLAIMS if claim.says == "improved convergence")
-    assert claim.verdict(sets) == SUPPORTED
+def tables(folder, word):
+    """Judged rows for all comparisons of local_minima, with one outcome everywhere."""
+    study = STUDIES["local_minima"]
+    lead = {"better": 0.1, "worse": -0.1, "equivalent": 0.0}[word]
+    rows = [
+        {"contest": contest.name, "name": entry.name, "variant": "-", "eta_max": 0.1, "seed": seed,
+         "role": "judge", "status": "ok", "test_share": 0.5 + lead * (entry.name == "cosine"),
+         "test_height": 0.5 - seed / 1e5}
+        for contest in study.contests for entry in contest.entries for seed in contest.judge_seeds
+    ]  # fmt: skip
+    folder.mkdir()
+    pd.DataFrame(rows).to_csv(folder / "local_minima.csv", index=False)
+    return folder
 
 
-@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.notebook[:2])
-def test_a_claim_leads_to_its_notebook(claim):
-    path = NOTEBOOKS / f"{claim.notebook}.ipynb"
-    assert path.is_file()
-    assert claim.keys or claim.measured
-    assert not re.search(r"[|\n]", claim.says + claim.literature + claim.measured)
+@pytest.mark.parametrize(
+    ("word", "verdict"),
+    [("better", SUPPORTED), ("worse", CONTRADICTED), ("equivalent", NO_DIFFERENCE)],
+)
+def test_the_verdict_follows_the_table(tmp_path, word, verdict):
+    folder = tables(tmp_path / word, word)
+    found = {claim["claim"]: claim for claim in claims.report(folder)}
+    escapes = found["the non-linear decrease helps the model escape local minima"]
+    assert escapes["verdict"] == verdict
+    assert [row["outcome"] for row in escapes["comparisons"]] == [word] * 3
+    assert {row["n"] for row in escapes["comparisons"]} == {12}
+
+
+# ----------------------------------------------------------------------------------- outputs
+
+
+def test_the_table_covers_the_inventory():
+    lines = claims.table().splitlines()[2:]
+    assert len(lines) == len(CLAIMS)
+    for line, claim in zip(lines, CLAIMS, strict=True):
+        cells = line.split("|")
+        assert len(cells) == 7
+        assert cells[1].strip() == claim.says
+        assert f"**{claim.verdict(claim.comparisons())}**" in cells[4]
+        assert (" by definition" in cells[4]) == bool(claim.definition)
+
+
+def test_the_command_prints_json_that_programs_can_read():
+    command = [sys.executable, "-m", "coslr.course.claims", "--json"]
+    printed = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert printed == json.loads(json.dumps(claims.report()))
+    keys = {
+        "study", "contest", "a", "b", "eta_a", "eta_b", "measure", "n", "difference", "low",
+        "high", "low90", "high90", "outcome", "obstacle",
+    }  # fmt: skip
+    rows = [row for claim in printed for row in claim["comparisons"]]
+    assert {frozenset(row) for row in rows} == {frozenset(keys)}
+    for row in rows:
+        assert (row["difference"] is None) == (row["outcome"] == "no result")
+        if row["n"]:
+            assert row["low"] <= row["low90"] <= row["difference"] <= row["high90"] <= row["high"]

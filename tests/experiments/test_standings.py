@@ -83,7 +83,7 @@ def test_what_has_no_result_says_why():
         "no result", "cosine: a run diverged at the chosen peak",
     )  # fmt: skip
     found = Standings(CONTEST, table.drop(index=3)).compare("cosine", "constant")
-    assert found.obstacle == "the judged runs are not complete"
+    assert found.obstacle == "not all seeds have been judged yet"
     with pytest.raises(ValueError, match="name='cosinus': must be one of"):
         Standings(CONTEST, table).compare("cosinus", "constant")
     with pytest.raises(ValueError, match="measure='speed'"):

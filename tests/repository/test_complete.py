@@ -50,7 +50,7 @@ def test_a_schedule_is_exported_documented_held_to_the_laws_and_shown(name):
 
 
 def test_every_claim_rests_on_findings_that_some_notebook_has_kept():
-    claims = pytest.importorskip("coslr.course.claims").CLAIMS
+    claims = pytest.importorskip("coslr.course.first_claims").CLAIMS
     folder = ROOT / "notebooks/findings"
     if not folder.is_dir():
         pytest.skip("the authors' findings are not here")
