@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coslr._optional import extra
+from coslr.diagnosis import Diagnosis, diagnose
 from coslr.pytorch import AuditError, audit
 from coslr.schedules import (
     Constant,
@@ -450,7 +451,9 @@ class Exhibit:
         return _without_warnings(self.broken)[1]
 
     def finding(self, loop: Callable[..., list[float]] | None = None) -> str:
-        """What the audit says of a loop, by default the broken one; "" if it says nothing.
+        """What the audit finds in a loop, by default the broken one; "" if it finds nothing.
+
+        The error goes on with the causes that fit; for those of the whole trace see `diagnosis`.
 
         >>> EXHIBITS[6].finding()
         'update 0: the schedule says 0.5, but 0.125 is in force'
@@ -460,8 +463,17 @@ class Exhibit:
         try:
             _without_warnings(loop or self.broken, self.meant)
         except AuditError as error:
-            return str(error)
+            return str(error).splitlines()[0]
         return ""
+
+    def diagnosis(self) -> Diagnosis:
+        """What `coslr.diagnose` makes of the rates that the broken loop used.
+
+        >>> found = EXHIBITS[2].diagnosis()
+        >>> found.cause, found.parameters
+        ('too_fast', {'times': 4})
+        """
+        return diagnose(self.rates(), self.meant)[0]
 
     def first_wrong(self) -> int:
         """The update at which the audit stops the broken loop."""

@@ -25,7 +25,7 @@ from coslr.experiments import studies
 from coslr.experiments.contests import SEARCH, Contest, Entry
 from coslr.experiments.ensembles import at_temperature, average, fitted_temperature, score
 from coslr.experiments.models import SmallGRU, plain_cnn
-from coslr.experiments.one_trial import load_images
+from coslr.experiments.one_trial import load_data
 from coslr.experiments.trials import Split, Trial
 from coslr.schedules import (
     WSD,
@@ -198,7 +198,7 @@ def _doubling(eta: float, T: int) -> Schedule:
 
 
 def _ensemble(logs: Sequence[Any], trial: Trial) -> dict[str, float]:
-    labels = load_images(trial.data)[1].y_test.numpy()
+    labels = load_data(trial.data)[1].y_test.numpy()
     accuracy, loss = score(average(logs), labels)
     return {"test_accuracy": accuracy, "test_loss": loss}
 
@@ -215,7 +215,7 @@ def single_with_temperature(contest: Contest, table: pd.DataFrame, seed: int) ->
     """The last network of one cycle, with a temperature that is fitted on validation images."""
     (trial,) = contest.at_best("one cycle", table, [seed])
     kept = studies.run([trial], workers=1, progress=False).snapshots[0][trial.epochs]
-    tau = fitted_temperature(kept["validation"], load_images(trial.data)[0].y_test.numpy())
+    tau = fitted_temperature(kept["validation"], load_data(trial.data)[0].y_test.numpy())
     found = _ensemble([at_temperature(kept["predictions"], tau)], trial)
     return {"eta_max": trial.eta_max} | found
 

@@ -101,6 +101,10 @@ class Images:
             classes=self.classes,
         )
 
+    def training_set(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The training images and their labels, for an evaluation."""
+        return self.x_train, self.y_train
+
     def subset(self, n_train: int, n_test: int | None = None) -> "Images":
         """A smaller set: the first images of each class, the same number of each.
 

@@ -38,6 +38,7 @@ TRAINING_CODE = (
     "experiments/models",
     "experiments/one_trial",
     "experiments/randomness",
+    "experiments/text",
     "experiments/training",
     "experiments/trials",
 )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from coslr._optional import extra
 from coslr.experiments.data import Images
+from coslr.experiments.text import Characters, Excerpt
 from coslr.experiments.training import evaluate, fit
 from coslr.experiments.trials import MEASURES, Split, Trial
 
@@ -121,7 +122,7 @@ def train_trial(trial: Trial, threads: int = 1) -> TrialResult:
     measures = {name: np.full(trial.epochs, np.nan) for name in MEASURES}
     snapshots: dict[int, Snapshot] = {}
     with _ONE_AT_A_TIME, _torch_threads(threads):
-        choose, reported = load_images(trial.data)
+        choose, reported = load_data(trial.data)
         device = training_device()
         model = trial.model(size=trial.data.size, seed=trial.seed).to(device)
         x_test, y_test = reported.x_test.to(device), reported.y_test.to(device)
@@ -133,8 +134,8 @@ def train_trial(trial: Trial, threads: int = 1) -> TrialResult:
         def report(epoch: int, model: torch.nn.Module) -> None:
             record("test", epoch, evaluate(model, x_test, y_test))
             if epoch == trial.epochs:
-                x_train, y_train = choose.x_train.to(device), choose.y_train.to(device)
-                record("training", epoch, evaluate(model, x_train, y_train))
+                x_train, y_train = choose.training_set()
+                record("training", epoch, evaluate(model, x_train.to(device), y_train.to(device)))
             if epoch in trial.snapshots:
                 x_validation = choose.x_test.to(device)
                 snapshots[epoch] = _snapshot(model, x_test, x_validation, trial.weights)
@@ -157,8 +158,8 @@ def train_trial(trial: Trial, threads: int = 1) -> TrialResult:
 
 
 @lru_cache(maxsize=4)
-def load_images(data: Split) -> tuple[Images, Images]:
-    """`Split.load`, and the same images again for the next trial that asks for them."""
+def load_data(data: Split | Excerpt) -> tuple[Images, Images] | tuple[Characters, Characters]:
+    """What `data` loads, and the same again for the next trial that asks for it."""
     return data.load()
 
 
@@ -193,7 +194,7 @@ def _snapshot(
 
 def _predictions(model: torch.nn.Module, images: torch.Tensor) -> NDArray[np.float32]:
     with torch.no_grad():
-        parts = [log_softmax(model(part), 1) for part in images.split(500)]
+        parts = [log_softmax(model(part), -1) for part in images.split(500)]
     predictions: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
     return predictions
 

@@ -26,7 +26,7 @@ from coslr._optional import extra
 from coslr.experiments.data import cache_folder
 from coslr.experiments.ensembles import average, score
 from coslr.experiments.keys import result_key, trial_fingerprint
-from coslr.experiments.one_trial import Snapshot, TrialResult, load_images
+from coslr.experiments.one_trial import Snapshot, TrialResult, load_data
 from coslr.experiments.parallel import run_in_parallel
 from coslr.experiments.store import Store
 from coslr.experiments.trials import MEASURES, Trial
@@ -75,7 +75,7 @@ class Study:
         known = len(epochs) > 0 and all(epoch in kept for epoch in epochs)
         require(known, "epochs", list(epochs), f"one or more of those kept, {sorted(kept)}")
         mean = average([kept[epoch]["predictions"] for epoch in epochs])
-        return score(mean, load_images(self.trials[trial].data)[1].y_test.numpy())
+        return score(mean, load_data(self.trials[trial].data)[1].y_test.numpy())
 
 
 def run(

@@ -7,9 +7,9 @@ random from `seed`.
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from coslr._arguments import require, require_type, whole
 from coslr._optional import extra
 from coslr.experiments.batchnorm import recompute_statistics
-from coslr.experiments.data import Images
 from coslr.experiments.randomness import check_seed, seeded
 from coslr.pytorch import ScheduleLR, audit
 
@@ -81,31 +80,65 @@ class History:
         )
 
 
-def updates_per_epoch(data: Images, batch_size: int = 128) -> int:
+@runtime_checkable
+class Data(Protocol):
+    """What `fit` trains on, such as `coslr.experiments.data.Images` or a text's `Characters`.
+
+    If it has a number `per_epoch`, an epoch draws that many rows, and otherwise all of them.
+    """
+
+    @property
+    def x_train(self) -> torch.Tensor:
+        """The model's inputs, one in each row."""
+
+    @property
+    def y_train(self) -> torch.Tensor:
+        """The right answers, one in each row."""
+
+    @property
+    def x_test(self) -> torch.Tensor:
+        """Inputs that no update sees."""
+
+    @property
+    def y_test(self) -> torch.Tensor:
+        """Their right answers."""
+
+    def to(self, device: torch.device) -> Self:
+        """The same on another device."""
+
+
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+Evaluation = Callable[[nn.Module, torch.Tensor, torch.Tensor], tuple[float, float]]
+
+
+def _rows_per_epoch(data: Data) -> int:
+    return int(getattr(data, "per_epoch", len(data.x_train)))
+
+
+def updates_per_epoch(data: Data, batch_size: int = 128) -> int:
     """How many updates `fit` makes in an epoch: one for each full batch.
 
     Raises:
-        ValueError, TypeError: `data` is not `Images`; `batch_size` is not a whole number from 1 to
-            the number of training images.
+        ValueError, TypeError: `data` is no `Data`; `batch_size` is not a whole number from 1 to the
+            number of training images (or other rows) in an epoch.
 
     Example:
         >>> from coslr.experiments.data import fashion_mnist
         >>> updates_per_epoch(fashion_mnist(size=14), batch_size=128)
         78
     """
-    require_type(
-        isinstance(data, Images), "data", data, "Images, as coslr.experiments.data.fashion_mnist()"
-    )
-    images = len(data.x_train)
-    right = f"a whole number from 1 to the {images} training images"
+    right = "data to train on, such as coslr.experiments.data.fashion_mnist()"
+    require_type(isinstance(data, Data), "data", data, right)
+    rows = _rows_per_epoch(data)
+    right = f"a whole number from 1 to the {rows} training examples of an epoch"
     batch_size = whole("batch_size", batch_size, right)
-    require(batch_size <= images, "batch_size", batch_size, right)
-    return images // batch_size
+    require(batch_size <= rows, "batch_size", batch_size, right)
+    return rows // batch_size
 
 
 def fit(
     model: nn.Module,
-    data: Images,
+    data: Data,
     schedule: Callable[[float], float],
     *,
     epochs: int,
@@ -116,6 +149,8 @@ def fit(
     seed: int = 0,
     progress: bool = True,
     after_epoch: Callable[[int, nn.Module], object] | None = None,
+    loss: Loss | None = None,
+    evaluation: Evaluation | None = None,
 ) -> History:
     """Train `model` in place; update k uses the learning rate ``schedule(k / steps_per_unit)``.
 
@@ -129,9 +164,10 @@ def fit(
     was.
 
     Args:
-        model: from images (n, 1, size, size) to class scores (n, classes). The run leaves it in
-            evaluation mode, and if it is interrupted, with the weights that it had by then.
-        data: the images.
+        model: from a batch of `data.x_train` to scores, such as from images (n, 1, size, size) to
+            class scores (n, classes). The run leaves it in evaluation mode, and if it is
+            interrupted, with the weights that it had by then.
+        data: the images, or other `Data`.
         schedule: the learning rate as a function of the update, or of the epoch (see
             `steps_per_unit`).
         epochs: passes through the training images, at least 1.
@@ -150,6 +186,9 @@ def fit(
         after_epoch: called as ``after_epoch(epoch, model)`` after each evaluation on the test
             images, with epoch = 1, 2, ... and the model in evaluation mode; for instance, to keep
             a copy of the weights.
+        loss: from (scores, right answers) of a batch to the loss that is minimised; None is
+            `cross_entropy_of_scores`.
+        evaluation: from (model, x_test, y_test) to an accuracy and a loss; None is `evaluate`.
 
     Returns:
         The `History`. Divergence is a result, not an error: see `History.diverged`.
@@ -174,6 +213,8 @@ def fit(
     seed = check_seed(seed)
     _check_model(model, data)
     _check_functions(schedule, optimizer, after_epoch)
+    loss = loss or cross_entropy_of_scores
+    evaluation = evaluation or evaluate
 
     device = next(model.parameters()).device
     data = data.to(device)
@@ -188,25 +229,31 @@ def fit(
     diverged = False
 
     with (
-        audit(built_optimizer, schedule, steps_per_unit=steps_per_unit) as trace,
+        suppress(_Diverged),
+        audit(
+            built_optimizer, schedule, steps_per_unit=steps_per_unit, updates=len(losses)
+        ) as trace,
         seeded(seed, device),
         _evaluation_mode_after(model),
         tqdm(total=len(losses), disable=not progress, unit="update") as bar,
     ):
         for epoch in range(epochs):
+            # A random order of all rows, of which an epoch takes as many as it needs.
             order = torch.randperm(len(data.x_train), generator=shuffle).to(device)
             batches = order[: per_epoch * batch_size].view(per_epoch, batch_size)
             done = slice(epoch * per_epoch, (epoch + 1) * per_epoch)
-            losses[done] = _train_one_epoch(model, data, batches, built_optimizer, scheduler, bar)
+            losses[done] = _train_one_epoch(
+                model, data, batches, built_optimizer, scheduler, loss, bar
+            )
             rates[done] = trace.rates[done]
             _check_rates(rates, steps_per_unit)
 
             _prepare_evaluation(model, data, batches, built_optimizer)
-            accuracy, mean_loss = evaluate(model, data.x_test, data.y_test)
+            accuracy, mean_loss = evaluation(model, data.x_test, data.y_test)
             diverged = not (np.isfinite(losses[done]).all() and math.isfinite(mean_loss))
             if diverged:
                 bar.set_postfix_str("diverged")
-                break
+                raise _Diverged  # the audit expects all updates, unless an error ends the block
             test_accuracy[epoch], test_loss[epoch] = accuracy, mean_loss
             bar.set_postfix_str(f"loss {losses[done].mean():.4f}, test accuracy {accuracy:.4f}")
             if after_epoch is not None:
@@ -215,12 +262,17 @@ def fit(
     return History(rates, losses, test_accuracy, test_loss, per_epoch, diverged)
 
 
+class _Diverged(Exception):
+    """A loss became infinite or NaN, so the run ends before its time."""
+
+
 def _train_one_epoch(
     model: nn.Module,
-    data: Images,
+    data: Data,
     batches: torch.Tensor,
     optimizer: torch.optim.Optimizer,
     scheduler: ScheduleLR,
+    loss_of: Loss,
     bar: tqdm,
 ) -> NDArray[np.float32]:
     """One update for each row of `batches`, which holds indices of images; returns the losses."""
@@ -229,7 +281,7 @@ def _train_one_epoch(
         optimizer.train()
     losses = []
     for batch in batches:
-        loss = cross_entropy(model(data.x_train[batch]), data.y_train[batch])
+        loss = loss_of(model(data.x_train[batch]), data.y_train[batch])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -255,7 +307,7 @@ class _ScheduleFree(Protocol):
 
 
 def _prepare_evaluation(
-    model: nn.Module, data: Images, batches: torch.Tensor, optimizer: torch.optim.Optimizer
+    model: nn.Module, data: Data, batches: torch.Tensor, optimizer: torch.optim.Optimizer
 ) -> None:
     """Switch a schedule-free optimizer to its averaged weights; others need no preparation."""
     if isinstance(optimizer, _ScheduleFree):
@@ -274,6 +326,20 @@ def _evaluation_mode_after(model: nn.Module) -> Iterator[None]:
         model.eval()
 
 
+def cross_entropy_of_scores(scores: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Mean cross entropy, in nats.
+
+    Args:
+        scores: unnormalised, (n, classes), or (n, positions, classes) for a sequence.
+        y: the right classes, (n,) or (n, positions).
+
+    Example:
+        >>> round(float(cross_entropy_of_scores(torch.zeros(2, 3, 4), torch.zeros(2, 3).long())), 4)
+        1.3863
+    """
+    return cross_entropy(scores.flatten(0, -2), y.flatten())
+
+
 def evaluate(
     model: nn.Module, x: torch.Tensor, y: torch.Tensor, batch_size: int = 500
 ) -> tuple[float, float]:
@@ -282,8 +348,10 @@ def evaluate(
     The model is in evaluation mode afterwards, and its values are unchanged.
 
     Args:
-        model: from images (n, 1, size, size) to class scores (n, classes), on the images' device.
-        x, y: images and labels, as in `coslr.experiments.data.Images`.
+        model: from images (n, 1, size, size) to class scores (n, classes), on the images' device;
+            or from sequences to scores (n, positions, classes).
+        x, y: images and labels, as in `coslr.experiments.data.Images`, or sequences and the right
+            class at each position.
         batch_size: images at a time; it changes the result by rounding errors only.
 
     Raises:
@@ -309,12 +377,13 @@ def evaluate(
     with torch.no_grad():
         for images, labels in zip(x.split(batch_size), y.split(batch_size), strict=True):
             scores = model(images)
-            correct.append((scores.argmax(1) == labels).sum())
-            losses.append(cross_entropy(scores, labels, reduction="sum"))
-    return int(sum(correct)) / len(y), float(sum(losses)) / len(y)
+            correct.append((scores.argmax(-1) == labels).sum())
+            flat = scores.flatten(0, -2)
+            losses.append(cross_entropy(flat, labels.flatten(), reduction="sum"))
+    return int(sum(correct)) / y.numel(), float(sum(losses)) / y.numel()
 
 
-def _check_model(model: nn.Module, data: Images) -> None:
+def _check_model(model: nn.Module, data: Data) -> None:
     require_type(isinstance(model, nn.Module), "model", model, "a torch.nn.Module")
     has_parameters = next(model.parameters(), None) is not None
     require(has_parameters, "model", model, "a network with parameters to train")

@@ -14,6 +14,7 @@ from coslr._optional import extra
 from coslr.experiments.data import Images, balanced, fashion_mnist
 from coslr.experiments.models import SmallCNN
 from coslr.experiments.randomness import check_seed
+from coslr.experiments.text import Excerpt
 from coslr.schedules import Schedule
 
 with extra("train"):
@@ -108,7 +109,7 @@ class Trial:
         eta_max: the peak, as tables show it; the rates in force are the schedule's.
         seed: where the initial weights and the order of the images come from.
         epochs, batch_size: as in `coslr.experiments.training.fit`.
-        data: which images.
+        data: which images, or which text.
         model: a class or function of some module, called as ``model(size=..., seed=...)``.
         optimizer: the name of a class in ``torch.optim``, or a class or function.
         options: the optimizer's arguments besides the rate; a dict, kept as sorted pairs.
@@ -134,7 +135,7 @@ class Trial:
     seed: int
     epochs: int = 20
     batch_size: int = 128
-    data: Split = Split()
+    data: Split | Excerpt = Split()
     model: Callable[..., torch.nn.Module] = SmallCNN
     optimizer: str | Callable[..., torch.optim.Optimizer] = "SGD"
     options: tuple[tuple[str, Any], ...] = (("momentum", 0.9), ("nesterov", True))
@@ -176,7 +177,7 @@ def grid(
     *,
     epochs: int = 20,
     batch_size: int = 128,
-    data: Split = Split(),
+    data: Split | Excerpt = Split(),
     **settings: Any,
 ) -> list[Trial]:
     """Every schedule at every peak with every seed, on the same budget of updates.
@@ -219,9 +220,10 @@ def grid(
 _A_SCHEDULE = "a schedule, such as coslr.Cosine"
 
 
-def _count_updates(epochs: int, batch_size: int, data: Split) -> int:
+def _count_updates(epochs: int, batch_size: int, data: Split | Excerpt) -> int:
     """How many updates a run makes; an epoch has full batches only."""
-    require_type(isinstance(data, Split), "data", data, "a Split")
+    right = "a Split of images, or an Excerpt of a text"
+    require_type(isinstance(data, Split | Excerpt), "data", data, right)
     most = f"a whole number from 1 to n_train={data.n_train}"
     require(whole("batch_size", batch_size, most) <= data.n_train, "batch_size", batch_size, most)
     return whole("epochs", epochs) * (data.n_train // batch_size)

@@ -3,6 +3,7 @@ import inspect
 import numpy as np
 import pytest
 
+from coslr import diagnose
 from coslr.course import museum
 from coslr.course.museum import EXHIBITS
 from coslr.pytorch import AuditError
@@ -24,6 +25,30 @@ FIRST_WRONG = {
     "one_state_of_two": 50,  # the break
     "shorter_than_the_run": 1,
 }
+
+# What the whole trace of each loop says, best cause first, with the numbers of the mistake.
+DIAGNOSES = {
+    "boundaries_in_images": ("never_moves", {"rate": 0.1}),
+    "ticks_per_process": ("too_fast", {"times": 4}),
+    "length_in_epochs": ("too_fast", {"times": 12}),
+    "set_after_the_epoch": ("one_late", {"first": 0.3}),
+    "scheduler_first": ("one_early", {}),
+    "used_up_by_the_plot": ("used_up", {"steps": 20}),  # after as many, the rate does not change
+    "clock_runs_in_warmup": ("clock_in_warmup", {"warmup": 20, "length": "the whole run's"}),
+    "warmup_from_zero": ("warmup_from_zero", {}),
+    "restart_from_where_it_stands": ("never_restarts", {"update": 40}),
+    "restart_by_logarithm": ("missed_restart", {"updates": [121]}),
+    "one_state_of_two": ("scaled_from", {"factor": 2.0, "update": 50}),
+    "shorter_than_the_run": ("climbs_again", {"after": 60}),
+}
+
+
+@exhibits
+def test_the_bug_of_every_exhibit_is_diagnosed_from_its_trace(exhibit):
+    found = exhibit.diagnosis()
+    assert (found.cause, found.parameters) == DIAGNOSES[exhibit.broken.__name__]
+    assert found.updates[0] == exhibit.first_wrong()
+    assert [d.cause for d in diagnose(exhibit.fixed(), exhibit.meant)] == ["right"]
 
 
 @exhibits

@@ -1,7 +1,17 @@
+import math
+
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 
-from coslr.experiments.models import SmallCNN, SmallGRU
+from coslr.experiments.models import (
+    ALPHABET,
+    SmallCNN,
+    SmallGRU,
+    SmallTransformer,
+    plain_cnn,
+    post_norm_transformer,
+)
 
 BOTH = pytest.mark.parametrize("kind", [SmallCNN, SmallGRU])
 
@@ -121,3 +131,50 @@ def test_global_random_state_is_left_alone(kind):
 def test_refuses(kind, arguments, error, message):
     with pytest.raises(error, match="^" + message):
         kind(**arguments)
+
+
+# ----------------------------------------------------------------------------- the Transformer
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_a_transformer_sees_no_character_that_is_still_to_come(norm):
+    model = SmallTransformer(size=16, norm=norm).eval()
+    x = torch.randint(ALPHABET, (2, 16), generator=torch.Generator().manual_seed(0))
+    changed = x.clone()
+    changed[:, 10:] = 0
+    with torch.no_grad():
+        one, other = model(x), model(changed)
+    assert torch.allclose(one[:, :10], other[:, :10], atol=1e-6)
+    assert not torch.allclose(one[:, 10:], other[:, 10:], atol=1e-3)
+
+
+def test_a_transformer_knows_places():
+    model = SmallTransformer(size=16).eval()
+    same = torch.full((1, 16), 7)
+    with torch.no_grad():
+        scores = model(same)[0]
+    assert (scores[0] - scores[-1]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("make", [SmallTransformer, post_norm_transformer])
+def test_a_transformer_begins_near_chance_and_from_its_seed(make):
+    one, same, other = make(size=16, seed=1), make(size=16, seed=1), make(size=16, seed=2)
+    x = torch.arange(16)[None]
+    with torch.no_grad():
+        assert torch.equal(one(x), same(x))
+        assert not torch.equal(one(x), other(x))
+        loss = cross_entropy(one(x)[0], x[0])
+    assert float(loss) == pytest.approx(math.log(ALPHABET), rel=0.1)
+
+
+def test_the_place_of_the_norm_is_named():
+    with pytest.raises(ValueError, match="norm='middle': must be"):
+        SmallTransformer(norm="middle")
+    assert post_norm_transformer().blocks[0].norm == "post"
+
+
+def test_a_plain_cnn_has_no_batch_normalisation():
+    plain = plain_cnn(size=14, seed=3)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in plain.modules())
+    assert all(m.bias is not None for m in plain.modules() if isinstance(m, torch.nn.Conv2d))
+    assert plain(torch.zeros(2, 1, 14, 14)).shape == (2, 10)

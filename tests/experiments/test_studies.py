@@ -632,7 +632,7 @@ trials = grid({"cosine": lambda eta, T: Cosine(T, eta)}, [0.1], range(12), epoch
 FORKS = """
 import io, os, pickle, signal, sys, time
 import torch
-from coslr.experiments.one_trial import load_images
+from coslr.experiments.one_trial import load_data
 from coslr.experiments.studies import run
 from counted import trials
 
@@ -650,7 +650,7 @@ def slow_open(file, mode="r", *arguments, **settings):
 
 really_open, io.open = io.open, slow_open
 torch.set_num_threads(1)
-load_images(trials[0].data)
+load_data(trials[0].data)
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 for line in sys.stdin:
     cache = line.strip()

@@ -300,8 +300,9 @@ def test_momentum_can_be_scheduled(kind, read, units):
 
     schedule = Cosine(4 * PER_EPOCH / units, 0.01)
     history, _ = run(optimizer=make, schedule=schedule, momentum=momentum, steps_per_unit=units)
-    assert seen == [momentum(k / units) for k in range(4 * PER_EPOCH)]
-    assert history.rates.tolist() == [schedule(k / units) for k in range(4 * PER_EPOCH)]
+    assert seen == [momentum.stretch(units)(k) for k in range(4 * PER_EPOCH)]
+    assert seen == pytest.approx([momentum(k / units) for k in range(4 * PER_EPOCH)])
+    assert history.rates.tolist() == [schedule.stretch(units)(k) for k in range(4 * PER_EPOCH)]
 
 
 def with_batch_norm():
@@ -523,7 +524,7 @@ def test_tables():
         ({"batch_size": -1}, ValueError, "batch_size=-1: must be a whole number from 1"),
         ({"batch_size": True}, TypeError, "batch_size=True: must be a whole number .*, not bool"),
         ({"batch_size": 8.0}, TypeError, "batch_size=8.0: must be a whole number .*, not float"),
-        ({"batch_size": 61}, ValueError, "batch_size=61: must be .* to the 60 training images"),
+        ({"batch_size": 61}, ValueError, "batch_size=61: must be .* to the 60 training examples"),
         ({"epochs": 0}, ValueError, "epochs=0: must be a whole number from 1"),
         ({"epochs": 1.5}, TypeError, "epochs=1.5: must be a whole number from 1, not float"),
         ({"epochs": True}, TypeError, "epochs=True: must be a whole number from 1, not bool"),
@@ -540,7 +541,7 @@ def test_tables():
         ({"model": "cnn"}, TypeError, "model='cnn': must be a torch.nn.Module, not str"),
         ({"model": nn.Flatten()}, ValueError, "model=Flatten.*: must be a network with parameters"),
         ({"model": SmallCNN(size=28)}, ValueError, "model.size=28: must be 14, the size of the"),
-        ({"data": DATA.x_train}, TypeError, "data=.*: must be Images, .*, not Tensor"),
+        ({"data": DATA.x_train}, TypeError, "data=.*: must be data to train on, .*, not Tensor"),
     ],
 )
 def test_refuses(arguments, error, message):
