@@ -6,11 +6,13 @@
 (0.1, 0.0001)
 
 There are three rooms. The top level is for your own training code: the schedules need numpy alone,
-``coslr.pytorch`` drives and audits an optimizer, and ``coslr.theory`` computes expected losses.
+``coslr.pytorch`` drives and audits an optimizer, ``coslr.diagnose`` names the mistake behind wrong
+learning rates, and ``coslr.theory`` computes expected losses.
 ``coslr.experiments`` trains many networks and compares them, and ``coslr.course`` holds what the
 lessons need.
 """
 
+from coslr.diagnosis import diagnose
 from coslr.schedules import (
     WSD,
     Constant,
@@ -48,6 +50,7 @@ __all__ = [
     "Schedule",
     "Step",
     "cosine",
+    "diagnose",
     "from_dict",
     "join",
     "warmup",

@@ -1,7 +1,7 @@
 """What the audit and ScheduleLR need to know about torch's optimizers."""
 
 import sys
-from typing import Protocol
+from typing import Protocol, cast
 
 from coslr._arguments import require_type
 from coslr._optional import extra
@@ -28,8 +28,7 @@ def unwrapped(optimizer: torch.optim.Optimizer | OptimizerWrapper) -> torch.opti
         optimizer = optimizer.optimizer
     must_be = "a torch.optim.Optimizer, or a wrapper that keeps one in .optimizer"
     require_type(isinstance(optimizer, torch.optim.Optimizer), "optimizer", optimizer, must_be)
-    assert isinstance(optimizer, torch.optim.Optimizer)
-    return optimizer
+    return cast(torch.optim.Optimizer, optimizer)
 
 
 def scaler_found_overflow(optimizer: torch.optim.Optimizer) -> bool:

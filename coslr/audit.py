@@ -33,6 +33,7 @@ from coslr.diagnosis import diagnose
 from coslr.schedules import Schedule
 from coslr.trace import (
     RateFunction,
+    Schedules,
     Trace,
     TraceError,
     at_updates,
@@ -46,7 +47,6 @@ from coslr.trace import (
 with extra("train"):
     import torch
 
-Scheduled = RateFunction | Sequence[RateFunction]  # one for all param groups, or one for each
 Closure = Callable[[], Any]
 StepArguments = tuple[tuple[Any, ...], dict[str, Any]]  # positional (the optimizer first), named
 
@@ -62,7 +62,7 @@ class AuditError(TraceError):
 @contextlib.contextmanager
 def audit(
     optimizer: torch.optim.Optimizer | OptimizerWrapper,
-    schedule: Scheduled | Mapping[str, Scheduled] | None = None,
+    schedule: Schedules | Mapping[str, Schedules] | None = None,
     *,
     steps_per_unit: float = 1,
     hold: int = 1,
@@ -156,7 +156,7 @@ def audit(
 
 
 def _by_quantity(
-    schedule: Scheduled | Mapping[str, Scheduled] | None, groups: list[dict[str, Any]]
+    schedule: Schedules | Mapping[str, Schedules] | None, groups: list[dict[str, Any]]
 ) -> dict[str, Sequence[RateFunction | None]]:
     """What to record, the learning rate first, each with a schedule or None for every group."""
     result: dict[str, Sequence[RateFunction | None]] = {"lr": [None] * len(groups)}
@@ -312,20 +312,20 @@ class _Watch:
         self.is_no_update = scaler_found_overflow(optimizer) or only_initialises(optimizer)
         if self.is_no_update:
             return None
-        self._check_counts()
+        self._check_group_count()
         self.before = self._find()
         self.at_closure = None
 
         closure = args[1] if len(args) > 1 else kwargs.get("closure")
         if reads_rate_before_closure(optimizer):
-            return _with_closure(args, kwargs, self._read_then(closure)) if closure else None
+            return _with_closure(args, kwargs, self._read_before(closure)) if closure else None
         # A hook that runs after this one, or code that is not torch's, may still write the right
         # rate or a wrong one. Then only the post-hook can tell.
         is_last = next(reversed(optimizer._optimizer_step_pre_hooks)) == self.pre_hook.id
         if not (is_last and self.torch_s_code):
             return None
         if closure is not None:
-            return _with_closure(args, kwargs, self._then_read(closure))
+            return _with_closure(args, kwargs, self._checked_after(closure))
         self._stop_if_wrong(self.before)
         return None
 
@@ -347,22 +347,28 @@ class _Watch:
             self.wrong = self.wrong or error
             raise error
 
-    def _then_read(self, closure: Closure) -> Closure:
-        def closure_then_check() -> Any:
+    def _checked_after(self, closure: Closure) -> Closure:
+        """The closure, which fails if the update after it would be wrong."""
+
+        def closure_and_check() -> Any:
             loss = closure()
             self._stop_if_wrong(self._find())
             return loss
 
-        return closure_then_check
+        return closure_and_check
 
-    def _read_then(self, closure: Closure) -> Closure:
-        def check_then_closure() -> Any:
-            if self.at_closure is None:  # LBFGS may call the closure again in the same update
-                self.at_closure = self._find()
-                self._stop_if_wrong(self.at_closure)
-            return closure()
+    def _read_before(self, closure: Closure) -> Closure:
+        """The same for LBFGS, which has read its rate by now."""
 
-        return check_then_closure
+        def read_and_closure() -> Any:
+            if self.at_closure is not None:  # a later call in the same update
+                return closure()
+            self.at_closure = self._find()
+            loss = closure()
+            self._stop_if_wrong(self.at_closure)
+            return loss
+
+        return read_and_closure
 
     def _find(self) -> list[_Found]:
         groups = self.optimizer.param_groups
@@ -377,36 +383,46 @@ class _Watch:
             raise error
 
     def _error(self, update: int, found: list[_Found]) -> AuditError | None:
-        """The error about the first value that is not the schedule's, if there is one."""
+        """The error about this update, if it is one too many or a value is not the schedule's."""
+        if self.updates is not None and update >= self.trace.first_update + self.updates:
+            return AuditError(
+                f"update {update}{self._of_name} comes after the last of "
+                f"updates={self.updates}: {self._position}"
+            )
         for value, before, now in zip(self.values, self.before, found, strict=True):
             if value.expected is None:
                 continue
             right = float(value.expected(update))
             if not value.agrees(now, right, self.tolerance):
-                return self._wrong_value(value, update, right, before.value, now.value)
+                return self._wrong_value(value, update, right, before.value, now)
         return None
 
     def _wrong_value(
-        self, value: _Value, update: int, right: float, before: float, now: float
+        self, value: _Value, update: int, right: float, before: float, now: _Found
     ) -> AuditError:
         where = self._of_name
         where += "" if value.quantity == "lr" else f" ({value.quantity})"
         where += f" (param group {value.group})" if self.group_count > 1 else ""
-        message = wrong_rate(update, where, right, now)
-        if before != now:
+        message = wrong_rate(update, where, right, now.value)
+        if before != now.value:
             message += (
-                f"\nIt was {before:.6g} when step() was called. The closure, a hook or the "
+                f"\nIt was {before:.9g} when step() was called. The closure, a hook or the "
                 "optimizer's own code changed it."
             )
         if value.quantity == "lr":
             earlier = value.recorded[: update - self.trace.first_update]
-            message += self._causes(value.expected, [*earlier, now])
+            message += self._causes(value, [*earlier, now.value], now.relative)
         return AuditError(message)
 
-    def _causes(self, expected: RateFunction | None, rates: list[float]) -> str:
-        assert expected is not None
+    def _causes(self, value: _Value, rates: list[float], precision: float) -> str:
+        assert value.expected is not None
         try:
-            causes = diagnose(rates, expected, first_update=self.trace.first_update)
+            causes = diagnose(
+                rates,
+                value.expected,
+                first_update=self.trace.first_update,
+                tolerance=max(self.tolerance, precision),
+            )
         except Exception:
             # A function of the reader's own may know only the updates of this block. Its error must
             # not replace ours.
@@ -418,7 +434,7 @@ class _Watch:
 
     # ----------------------------------------------------------------------- how many updates?
 
-    def _check_counts(self) -> None:
+    def _check_group_count(self) -> None:
         count = len(self.optimizer.param_groups)
         if self.all_groups and count != self.group_count:
             raise ValueError(
@@ -426,12 +442,6 @@ class _Watch:
                 f"{self.group_count} when the audit began. Begin a new audit with "
                 f"first_update={self.next_update}"
             )
-        if self.updates is not None and len(self.trace.rates) >= self.updates:
-            self.stopped = AuditError(
-                f"update {self.next_update}{self._of_name} comes after the last of "
-                f"updates={self.updates}: {self._position}"
-            )
-            raise self.stopped
 
     def check_end(self) -> None:
         """Raise an error if the block caught one, or if it made too few updates."""

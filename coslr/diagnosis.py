@@ -8,6 +8,7 @@ The file reads from top to bottom: the public part, the trace and the guesses as
 the causes in the order in which they are preferred, and last the table that lists them.
 """
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +33,9 @@ from coslr.schedules import (
 
 RateFunction = Callable[[Any], Any]  # from t to a rate, as every schedule is
 Array: TypeAlias = NDArray[Any]
+Values: TypeAlias = Any  # numbers and arrays of them, as formulas mix them
+Curve: TypeAlias = Callable[..., Values]  # from update indices to rates
+Family: TypeAlias = Callable[..., Values]  # from update indices and a number to rates
 
 STRICT = 1e-9  # relative difference that two rates of a float64 loop may have
 MOST = 4096  # whole numbers up to this one are tried as the number of a mistake
@@ -109,7 +113,7 @@ def diagnose(
             every update from `first_update` on.
         tolerance: largest relative difference between equal rates. None takes 1e-9 or, if nothing
             explains the trace then, the precision in which the rates seem to be written (float32,
-            or four to nine digits).
+            or six to nine digits).
 
     Returns:
         The causes that explain every recorded rate, in the order of `CAUSES`; a cause with a number
@@ -157,20 +161,20 @@ def diagnose(
 
 
 def _written_precision(rates: Array) -> float | None:
-    """The relative difference that rounding to float32 or to a few digits can make.
+    """The relative difference that rounding to float32, or to six to nine digits, can make.
 
-    None if the rates are not rounded, or are so short that people write them (0.1, 0.025).
+    None if the rates are not rounded, or have fewer digits, because people write those themselves.
     """
-    different = np.unique(rates[rates != 0])
-    if len(different) < 2 or not np.isfinite(different).all():
+    size = np.abs(np.unique(rates[rates != 0]))
+    if not len(size) or not np.isfinite(size).all():
         return None
-    mantissa = np.abs(different) / 10.0 ** np.floor(np.log10(np.abs(different)))  # from 1 to 10
-    for digits in range(1, 10):
+    mantissa = size / 10.0 ** np.floor(np.log10(size))  # from 1 to 10
+    for digits in range(5, 10):
         shifted = mantissa * 10 ** (digits - 1)
-        if (np.abs(shifted - np.rint(shifted)) < 1e-5).all():
+        if (np.abs(shifted - np.rint(shifted)) < 1e-12 * shifted).all():
             # Rounding errs by half a unit of the last digit, and so does what is computed from it.
-            return float(2 * 10.0 ** (1 - digits)) if digits > 3 else None
-    return 1e-6 if (different.astype(np.float32) == different).all() else None
+            return None if digits == 5 else float(2 * 10.0 ** (1 - digits))
+    return 1e-6 if (size.astype(np.float32) == size).all() else None
 
 
 # ------------------------------------------------------------------ the trace, and guesses at it
@@ -186,21 +190,20 @@ class _Guess:
         fitted: whether one of the numbers was computed from the rates and could be any. This takes
             the evidence of one wrong update, so there must be another one, and such a guess stands
             behind those without.
-        least: whether one of the numbers could as well be larger, because the run was too short to
-            tell. Such a guess stands last, and only if there is no other.
+        at_least: the name of a number that could as well be larger, because the run was too short
+            to tell; "" if there is none. Such a guess stands last.
     """
 
     parameters: dict[str, Any]
-    expected: RateFunction
+    expected: Curve
     fitted: bool = False
-    least: bool = False
+    at_least: str = ""
 
 
 Guesses: TypeAlias = Iterator[_Guess]
-Family: TypeAlias = Callable[[Any, Any], Any]  # from updates and a number to the rates
 
 
-def _with_number(at: Family, number: float, updates: Array) -> Any:
+def _with_number(at: Family, number: float, updates: Values) -> Values:
     return at(updates, number)
 
 
@@ -208,13 +211,13 @@ def _with_number(at: Family, number: float, updates: Array) -> Any:
 class _Piece:
     """A part of the schedule with a clock of its own, which starts at update `begin`."""
 
-    schedule: RateFunction
+    schedule: Curve
     begin: float = 0.0
     end: float = math.inf
     rises: bool = False  # whether it is the rise of a Warmup
 
 
-def _pieces(schedule: RateFunction, begin: float = 0.0, end: float = math.inf) -> list[_Piece]:
+def _pieces(schedule: Curve, begin: float = 0.0, end: float = math.inf) -> list[_Piece]:
     if begin >= end:
         return []
     if isinstance(schedule, Warmup):
@@ -232,7 +235,7 @@ def _pieces(schedule: RateFunction, begin: float = 0.0, end: float = math.inf) -
     return [_Piece(schedule, begin, end)]
 
 
-def _on_arrays(schedule: RateFunction) -> RateFunction:
+def _on_arrays(schedule: Curve) -> Curve:
     """The schedule as a function of arrays of times; NaN where it cannot be computed."""
 
     def one(t: float) -> float:
@@ -241,8 +244,11 @@ def _on_arrays(schedule: RateFunction) -> RateFunction:
         except Exception:  # a reader's own function may take whole updates only, or have an end
             return math.nan
 
-    def each(times: Array) -> Array:
+    def each(times: Values) -> Values:
         times = np.maximum(np.asarray(times, dtype=float), 0.0)
+        unknown = np.isnan(times)
+        if unknown.any():  # a schedule refuses NaN
+            return np.where(unknown, math.nan, each(np.where(unknown, 0.0, times)))
         if isinstance(schedule, Schedule):
             try:
                 return np.asarray(schedule(times), dtype=float)
@@ -254,16 +260,35 @@ def _on_arrays(schedule: RateFunction) -> RateFunction:
     return each
 
 
-def _fold(x: Array) -> Array:
+def _fold(x: Values) -> Values:
     """The triangle wave 0, 1, 0, 1 ... at x = 0, 1, 2, 3 ...: time on PyTorch's cosine."""
     return 1 - np.abs(x % 2 - 1)
+
+
+def _just_before(boundary: Any) -> Any:
+    """A time at which the old cycle is at its end; schedules round boundaries by a few bits."""
+    return boundary * (1 - 1e-14)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        more = f" and {len(value) - 3} more" if len(value) > 3 else ""
+        return ", ".join(str(one) for one in value[:3]) + more
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _says(cause: str, guess: _Guess) -> str:
+    numbers = {name: _shown(value) for name, value in guess.parameters.items()}
+    if guess.at_least:
+        numbers[guess.at_least] += " or more"
+    return CAUSES[cause].format(**numbers)
 
 
 class _Seen:
     """A trace beside the schedule that was meant, and what guesses need of both."""
 
     def __init__(
-        self, rates: Array, updates: Array, meant: RateFunction, first: int, relative: float
+        self, rates: Values, updates: Values, meant: Curve, first: int, relative: float
     ) -> None:
         self.rates, self.updates, self.first = rates, updates, first
         self.meant, self.curve, self.relative = meant, _on_arrays(meant), relative
@@ -278,9 +303,9 @@ class _Seen:
         # A whole number is hardly ever met by chance, unless the tolerance is coarse.
         self.coarse = relative > STRICT
 
-    def close(self, a: Array | float, b: Array | float) -> Array:
-        size = np.maximum(np.abs(a), np.abs(b))
-        return np.asarray(np.abs(np.subtract(a, b)) <= self.relative * size + self.absolute)
+    def close(self, a: Values, b: Values) -> Values:
+        difference, size = np.abs(np.subtract(a, b)), np.maximum(np.abs(a), np.abs(b))
+        return (difference <= self.relative * size + self.absolute) & np.isfinite(size)
 
     def diagnoses(self) -> list[Diagnosis]:
         if not len(self.wrong):
@@ -290,16 +315,16 @@ class _Seen:
         for cause, propose in _PROPOSALS.items():
             for guess in propose(self):
                 if len(self.wrong) > guess.fitted and self.fits(guess.expected):
-                    says = CAUSES[cause].format(**guess.parameters)
-                    found.append((guess, Diagnosis(cause, guess.parameters, says, wrong)))
+                    diagnosis = Diagnosis(cause, guess.parameters, _says(cause, guess), wrong)
+                    found.append((guess, diagnosis))
                     break
-        found.sort(key=lambda pair: (pair[0].least, pair[0].fitted))  # equals keep their order
+        # The sort keeps the order of causes that are equal in this.
+        found.sort(key=lambda pair: (pair[0].at_least != "", pair[0].fitted))
         if not self.short:
-            certain = [pair for pair in found if not pair[0].least]
-            found = certain or found
+            found = [pair for pair in found if not pair[0].at_least] or found
         return [diagnosis for _, diagnosis in found]
 
-    def fits(self, expected: RateFunction) -> bool:
+    def fits(self, expected: Curve) -> bool:
         """Whether all recorded rates are the expected ones; a few are looked at first."""
         some = self.probes
         if not self.close(expected(self.updates[some]), self.rates[some]).all():
@@ -307,17 +332,17 @@ class _Seen:
         return bool(self.close(expected(self.updates), self.rates).all())
 
     @cached_property
-    def probes(self) -> Array:
+    def probes(self) -> Values:
         """A few recorded updates that tell guesses apart, the best first."""
         n, wrong = len(self.rates), self.wrong
         middle = [wrong[len(wrong) * i // 16] for i in range(16)] + [wrong[-1]]
         spread = np.unique(np.geomspace(1, n, 12).astype(int)) - 1
-        chosen = [wrong[0], *middle, wrong[0] - 1, 0, n - 1, *spread]
-        return np.array(list(dict.fromkeys(int(i) for i in chosen if i >= 0)))
+        chosen = [wrong[0], 1, 2, *middle, wrong[0] - 1, n - 1, *spread]
+        return np.array(list(dict.fromkeys(int(i) for i in chosen if 0 <= i < n)))
 
     # ........................................................................ numbers to try
 
-    def counts(self, least: int = 2) -> Array:
+    def counts(self, least: int = 2) -> Values:
         """The whole numbers that are tried; few where each takes a call of a Python function."""
         if not isinstance(self.meant, Schedule):
             return np.arange(least, 513)
@@ -325,7 +350,7 @@ class _Seen:
         most = max(MOST, min(4 * max(length, self.last), 50 * MOST))
         return np.arange(least, int(most) + 1)
 
-    def that_fit(self, at: Family, numbers: Array) -> list[Any]:
+    def that_fit(self, at: Family, numbers: Values) -> list[Any]:
         """The first few of the numbers n for which ``at(updates, n)`` are the recorded rates."""
         for i in self.probes:
             numbers = numbers[self.close(at(self.updates[i], numbers), self.rates[i])]
@@ -334,11 +359,11 @@ class _Seen:
         return [n for n in numbers[:8].tolist() if self.fits(partial(_with_number, at, n))]
 
     def counts_that_fit(self, at: Family, least: int = 2) -> Iterator[tuple[int, bool]]:
-        """Whole numbers n for which ``at(updates, n)`` fits, and whether any larger one does too."""
+        """Whole numbers n for which ``at(updates, n)`` fits, and whether all larger ones do."""
         counts = self.counts(least)
-        last = int(counts[-1])
-        open_ended = self.fits(partial(_with_number, at, last))
-        for n in self.that_fit(at, counts):
+        fitting = self.that_fit(at, counts)
+        open_ended = bool(fitting) and self.fits(partial(_with_number, at, int(counts[-1])))
+        for n in fitting:
             yield n, open_ended
 
     def roots(self, at: Family, low: float, high: float) -> list[float]:
@@ -371,10 +396,10 @@ class _Seen:
     def pieces(self) -> list[_Piece]:
         return _pieces(self.meant)
 
-    def with_piece(self, piece: _Piece, changed: RateFunction) -> RateFunction:
-        """The schedule as a function of updates, with one piece replaced; `changed` has its clock."""
+    def with_piece(self, piece: _Piece, changed: Curve) -> Curve:
+        """The schedule with one piece replaced; `changed` takes the time since it began."""
 
-        def expected(updates: Array, *numbers: Any) -> Array:
+        def expected(updates: Values, *numbers: Any) -> Values:
             inside = (updates >= piece.begin) & (updates < piece.end)
             since = np.maximum(updates - piece.begin, 0)
             return np.where(inside, changed(since, *numbers), self.curve(updates))
@@ -387,7 +412,7 @@ class _Seen:
         return list(dict.fromkeys([0, self.first]))
 
     @cached_property
-    def curves(self) -> list[RateFunction]:
+    def curves(self) -> list[Curve]:
         """The schedule as it is, and as PyTorch's scheduler of the same name goes on."""
         goes_on = _goes_on(self.meant)
         return [self.curve] if goes_on is None else [self.curve, goes_on]
@@ -410,35 +435,31 @@ class _Seen:
             boundaries = np.array(self.meant.boundaries_before(self.last + 1), dtype=float)
         except Exception:  # a reader's own schedule may have broken boundaries
             return []
-        low = self.curve(np.nextafter(boundaries, 0))
+        low = self.curve(_just_before(boundaries))
         begin = np.ceil(boundaries)
         before, after = self.curve(begin - 1), self.curve(begin + 1)
         is_restart = (before >= low) & ((after > low) | (self.curve(begin) > low))
         return [float(b) for b in boundaries[is_restart & ~self.close(after, low)]]
 
-    def variants(self, name: str) -> Iterator[Callable[[float], RateFunction | None]]:
+    def variants(self, name: str) -> Iterator[Callable[[float], Curve | None]]:
         """Functions from a value to the schedule with this value in the field `name`.
 
         First the field is changed in all parts that have it, then in one part alone.
         """
         parts = [piece.schedule for piece in self.pieces if hasattr(piece.schedule, name)]
         for changed in [parts, *([part] for part in parts if len(parts) > 1)]:
-
-            def make(value: float, changed: list[Any] = changed) -> RateFunction | None:
-                return _rebuilt(
-                    self.meant,
-                    lambda part: (
-                        dataclasses.replace(part, **{name: value})
-                        if any(part is one for one in changed)
-                        else part
-                    ),
-                )
-
             if changed:
-                yield make
+                yield partial(self.with_value, changed, name)
+
+    def with_value(self, changed: list[Any], name: str, value: float) -> Curve | None:
+        def change(part: Any) -> Any:
+            is_one_of_them = any(part is one for one in changed)
+            return dataclasses.replace(part, **{name: value}) if is_one_of_them else part
+
+        return _rebuilt(self.meant, change)
 
 
-def _rebuilt(schedule: Any, change: Callable[[Any], Any]) -> RateFunction | None:
+def _rebuilt(schedule: Any, change: Callable[[Any], Any]) -> Curve | None:
     """The schedule with `change` applied to its parts; None if it refuses the change."""
 
     def rebuilt(part: Any) -> Any:
@@ -454,7 +475,7 @@ def _rebuilt(schedule: Any, change: Callable[[Any], Any]) -> RateFunction | None
         return None
 
 
-def _goes_on(schedule: RateFunction) -> RateFunction | None:
+def _goes_on(schedule: Curve) -> Curve | None:
     """The schedule with PyTorch's endless waves and cycles in the place of ours, which end."""
     endless = False
     curve = _on_arrays(schedule)
@@ -465,20 +486,18 @@ def _goes_on(schedule: RateFunction) -> RateFunction | None:
         if isinstance(part, Cosine) and not piece.rises:
             endless = True
 
-            def wave(since: Array, inner: RateFunction = wave, T: float = part.T_max) -> Array:
+            def wave(since: Values, inner: Curve = wave, T: float = part.T_max) -> Values:
                 return np.asarray(inner(T * _fold(since / T)))
 
         elif isinstance(part, CosineWarmRestarts | Cyclical) and part.cycles is not None:
             endless = True
-            try:
+            with contextlib.suppress(ValueError):  # an endless table of cycles may be too long
                 wave = _on_arrays(dataclasses.replace(part, cycles=None))
-            except ValueError:  # the endless table of cycles would be too long
-                pass
         pieces.append((piece, wave))
     if not endless:
         return None
 
-    def expected(updates: Array) -> Array:
+    def expected(updates: Values) -> Values:
         updates = np.maximum(updates, 0)
         rates = curve(updates)
         for piece, wave in pieces:
@@ -495,7 +514,9 @@ def _goes_on(schedule: RateFunction) -> RateFunction | None:
 
 def _never_moves(seen: _Seen) -> Guesses:
     rate = float(seen.rates[0])
-    should_move = not seen.close(seen.right, seen.right[0]).all()
+    end = seen.length if seen.length < math.inf else 100 * (seen.last + 1)
+    meant = seen.curve(np.unique(np.linspace(0, max(seen.last, end), 1000).astype(int)))
+    should_move = not seen.close(meant, meant[0]).all()
     natural = bool(seen.close(rate, np.array([seen.right[0], *seen.peaks])).any())
     if natural or should_move:
         yield _Guess({"rate": rate}, lambda u: np.full(np.shape(u), rate), fitted=not natural)
@@ -548,10 +569,11 @@ def _clocks(seen: _Seen, name: str, at: Callable[..., Any]) -> Guesses:
         for curve in seen.curves:
             clock = partial(at, curve, start)
             for n, open_ended in seen.counts_that_fit(clock):
-                # On a wave, a clock that is faster than half a period looks like a slower one.
-                if curve is seen.curve or n <= seen.length:
+                # A wave comes by every rate again: a faster clock looks like a slower one, and one
+                # rate is no evidence.
+                if curve is seen.curve or (n <= seen.length and len(seen.wrong) > 1):
                     expected = partial(_with_number, clock, n)
-                    yield _Guess({name: n}, expected, seen.coarse, open_ended)
+                    yield _Guess({name: n}, expected, seen.coarse, name if open_ended else "")
 
 
 # ------------------------------------------------------------------------- causes: by a factor
@@ -568,7 +590,7 @@ def _scaled(seen: _Seen) -> Guesses:
         change = doubled(seen.updates) - seen.right
         j = int(np.argmax(np.abs(change)))
         factor = 1 + float((seen.rates[j] - seen.right[j]) / change[j])
-        if 0 < factor < math.inf and abs(factor - 1) > 1e-6:
+        if 0 < factor < math.inf and abs(factor - 1) > 1e-4:
             curve = _with_peak_times(factor, seen.meant)
             if curve is not None:
                 yield _Guess({"factor": factor}, curve, not _is_usual(seen, factor))
@@ -585,7 +607,7 @@ def _scaled_after(seen: _Seen, i: int) -> Guesses:
     right, rates = seen.right[i:], seen.rates[i:]
     j = int(np.argmax(np.abs(right)))
     factor = float(rates[j] / right[j])
-    if 0 < factor < math.inf and abs(factor - 1) > 1e-6:  # less is a rounding error
+    if 0 < factor < math.inf and abs(factor - 1) > 1e-4:  # less is a rounding error
         yield _Guess(
             {"factor": factor} | ({"update": update} if i else {}),
             lambda u: np.where(u < update, 1.0, factor) * seen.curve(u),
@@ -593,7 +615,7 @@ def _scaled_after(seen: _Seen, i: int) -> Guesses:
         )
 
 
-def _with_peak_times(factor: float, schedule: RateFunction) -> RateFunction | None:
+def _with_peak_times(factor: float, schedule: Curve) -> Curve | None:
     def change(part: Any) -> Any:
         names = [name for name in ("eta_max", "eta_start") if getattr(part, name, None)]
         return dataclasses.replace(part, **{name: factor * getattr(part, name) for name in names})
@@ -613,7 +635,7 @@ def _restarted(seen: _Seen) -> Guesses:
     begins = np.arange(first_wrong, seen.first, -1)
     for curve in seen.curves:
 
-        def anew(u: Array, begin: Any, curve: RateFunction = curve) -> Array:
+        def anew(u: Values, begin: Any, curve: Curve = curve) -> Values:
             return np.where(u < begin, seen.curve(u), curve(u - begin))
 
         for update in seen.that_fit(anew, begins):
@@ -625,7 +647,7 @@ def _never_restarts(seen: _Seen) -> Guesses:
     reached = [b for b in seen.restarts if b <= first_wrong]
     for begin in reached[-1:]:
         # The rate stops at the cycle's end, or at the last update before it.
-        for end in (math.nextafter(begin, 0), math.ceil(begin) - 1):
+        for end in (_just_before(begin), math.ceil(begin) - 1):
             rate = float(seen.curve(np.array(float(end))))
             yield _Guess(
                 {"update": math.ceil(begin)},
@@ -638,10 +660,10 @@ def _missed_restart(seen: _Seen) -> Guesses:
     begins = np.ceil(boundaries)
     missed = seen.updates[seen.wrong]
     if len(begins) and np.isin(missed, begins).all():
-        for ends in (np.nextafter(boundaries, 0), begins - 1):
+        for ends in (_just_before(boundaries), begins - 1):
             old = seen.curve(ends)
 
-            def expected(u: Array, old: Array = old) -> Array:
+            def expected(u: Values, old: Values = old) -> Values:
                 cycle = np.clip(np.searchsorted(begins, u), 0, len(begins) - 1)
                 return np.where(np.isin(u, missed), old[cycle], seen.curve(u))
 
@@ -654,14 +676,14 @@ def _used_up(seen: _Seen) -> Guesses:
     whole_ends = [math.ceil(end) for end in ends if 2 <= end < math.inf]
     for curve in seen.curves:
 
-        def later(u: Array, steps: Any, curve: RateFunction = curve) -> Array:
+        def later(u: Values, steps: Any, curve: Curve = curve) -> Values:
             return np.asarray(curve(u + steps))
 
         for steps in whole_ends:
             yield _Guess({"steps": steps}, partial(_with_number, later, steps))
         for steps, _ in seen.counts_that_fit(later):
-            # After two lengths, a wave is where it was.
-            if curve is seen.curve or steps < 2 * seen.length:
+            # A wave comes by every rate again: many steps look like few, or like none.
+            if curve is seen.curve or (steps <= seen.length and len(seen.wrong) > 1):
                 yield _Guess({"steps": steps}, partial(_with_number, later, steps), seen.coarse)
 
 
@@ -670,21 +692,22 @@ def _climbs_again(seen: _Seen) -> Guesses:
         yield _Guess({"after": seen.length}, curve)
     for piece in seen.pieces:
         part = piece.schedule
-        if not isinstance(part, Cosine) or piece.rises:
+        if not isinstance(part, Cosine) or piece.rises or len(seen.wrong) == 1:
             continue
-        longest = seen.last - piece.begin  # a longer cosine does not climb before the last update
+        # A longer cosine does not climb before the last update, and a very short one cannot be told
+        # from a longer one, as it passes whole waves between two recorded updates.
+        longest = seen.last - piece.begin
+        shortest = int(np.diff(seen.updates).max(initial=1))
         inner = _on_arrays(part)
 
-        def wave(
-            since: Array, T: Any, inner: RateFunction = inner, was: float = part.T_max
-        ) -> Array:
+        def wave(since: Values, T: Any, inner: Curve = inner, was: float = part.T_max) -> Values:
             return np.asarray(inner(was * _fold(since / T)))
 
         at = seen.with_piece(piece, wave)
-        for T in seen.that_fit(at, np.arange(1, max(math.ceil(longest), 1))):
+        for T in seen.that_fit(at, np.arange(shortest, max(math.ceil(longest), shortest))):
             parameters = {"after": piece.begin + T}
             yield _Guess(parameters, partial(_with_number, at, T), seen.coarse)
-        for T in seen.roots(at, 1.0, longest):
+        for T in seen.roots(at, float(shortest), longest):
             parameters = {"after": piece.begin + T}
             yield _Guess(parameters, partial(_with_number, at, T), fitted=True)
 
@@ -702,15 +725,15 @@ def _clock_in_warmup(seen: _Seen) -> Guesses:
     if (wave := _goes_on(inner)) is not None:
         clocks.append(("its own", wave))
     if inner.length < math.inf:
-        slower = inner.length / (updates + inner.length)
-        clocks.append(("the whole run's", lambda u: own(u * slower)))
+        T, whole_run = inner.length, updates + inner.length
+        clocks.append(("the whole run's", lambda u: own(u * T / whole_run)))
     for length, clock in clocks:
         parameters = {"warmup": updates, "length": length}
 
-        def replaced(u: Array, clock: RateFunction = clock) -> Array:
+        def replaced(u: Values, clock: Curve = clock) -> Values:
             return np.where(u < updates, seen.curve(u), clock(u))
 
-        def multiplied(u: Array, clock: RateFunction = clock) -> Array:
+        def multiplied(u: Values, clock: Curve = clock) -> Values:
             return np.where(u < updates, seen.curve(u) / own(0.0) * clock(u), clock(u))
 
         yield _Guess(parameters, replaced)
@@ -724,8 +747,8 @@ def _warmup_from_zero(seen: _Seen) -> Guesses:
             yield _Guess({}, curve)
 
 
-def _from_zero(kind: type[Schedule], part: Any) -> Any:
-    if not isinstance(part, kind):
+def _from_zero(kind: type[Any], part: Any) -> Any:
+    if type(part) is not kind:
         return part
     if isinstance(part, Warmup):
         return dataclasses.replace(part, start=0.0)
@@ -745,7 +768,7 @@ def _wrong_floor(seen: _Seen) -> Guesses:
                 yield _Guess({"eta_min": floor}, curve, fitted=floor > 0)
 
 
-def _floors(seen: _Seen, make: Callable[[float], RateFunction | None]) -> list[float]:
+def _floors(seen: _Seen, make: Callable[[float], Curve | None]) -> list[float]:
     """Floors that fit the rates which depend on them most, above 0 and below the peak."""
     parts: list[Any] = [piece.schedule for piece in seen.pieces]
     top = min(part.eta_max for part in parts if hasattr(part, "eta_min"))
@@ -772,7 +795,8 @@ def _wrong_length(seen: _Seen) -> Guesses:
     for name, meant, at in _lengths(seen):
         for n, open_ended in seen.counts_that_fit(at, least=1):
             parameters = {"name": name, "length": n, "meant": meant}
-            yield _Guess(parameters, partial(_with_number, at, n), seen.coarse, open_ended)
+            expected = partial(_with_number, at, n)
+            yield _Guess(parameters, expected, seen.coarse, "length" if open_ended else "")
     for name, meant, at in _lengths(seen):
         for real in seen.roots(at, meant / 64, 64 * meant):
             parameters = {"name": name, "length": real, "meant": meant}
@@ -811,36 +835,36 @@ def _name_of_length(part: Any) -> tuple[str, float | None]:
     return "length", float(length) if length < math.inf else None
 
 
-def _stretched(curve: RateFunction, length: float, since: Array, n: Any) -> Array:
+def _stretched(curve: Curve, length: float, since: Values, n: Any) -> Values:
     return np.asarray(curve(since * length / n))
 
 
-def _longer_plateau(curve: RateFunction, part: WSD, since: Array, T_max: Any) -> Array:
+def _longer_plateau(curve: Curve, part: WSD, since: Values, T_max: Any) -> Values:
     plateau = np.minimum(since, part.T_max - part.decay)
     return np.asarray(
         curve(np.where(since < T_max - part.decay, plateau, since - T_max + part.T_max))
     )
 
 
-def _other_cooldown(curve: RateFunction, part: WSD, since: Array, decay: Any) -> Array:
+def _other_cooldown(curve: Curve, part: WSD, since: Values, decay: Any) -> Values:
     begin = part.T_max - part.decay
     into = (since - (part.T_max - decay)) * (part.decay / decay)
     return np.asarray(curve(np.where(into < 0, np.minimum(since, begin), begin + into)))
 
 
-def _other_rise(curve: RateFunction, part: WSD, since: Array, warmup: Any) -> Array:
+def _other_rise(curve: Curve, part: WSD, since: Values, warmup: Any) -> Values:
     rise = part.eta_max * ((since + 1) / (warmup + 1))
     return np.where(since < warmup, rise, curve(np.maximum(since, part.warmup)))
 
 
-def _other_peak(curve: RateFunction, part: OneCycle, since: Array, peak: Any) -> Array:
+def _other_peak(curve: Curve, part: OneCycle, since: Values, peak: Any) -> Values:
     up = since * (part._peak / peak)
     down = part._peak + (since - peak) * ((part.T_max - part._peak) / (part.T_max - peak))
     rates = curve(np.where(since < peak, up, down))
     return np.where(peak < part.T_max, rates, math.nan)
 
 
-def _longer_descent(curve: RateFunction, part: OneCycle, since: Array, T_max: Any) -> Array:
+def _longer_descent(curve: Curve, part: OneCycle, since: Values, T_max: Any) -> Values:
     into = (since - part._peak) * (part.T_max - part._peak) / (T_max - part._peak)
     rates = curve(np.where(since < part._peak, since, part._peak + into))
     return np.where(T_max > part._peak, rates, math.nan)
@@ -855,15 +879,15 @@ def _lengths_of_warmup(
         return
     first = float(inner(np.array(0.0)))
 
-    def rise(u: Array, n: Any) -> Array:
+    def rise(u: Values, n: Any) -> Values:
         if part.start is None:
             return first * ((u + 1) / (n + 1))
         return np.asarray(part.start + (first - part.start) * (u / n))
 
-    def shifted(u: Array, n: Any) -> Array:
+    def shifted(u: Values, n: Any) -> Values:
         return np.where(u < n, rise(u, n), inner(np.maximum(u - n, 0)))
 
-    def squeezed(u: Array, n: Any) -> Array:
+    def squeezed(u: Values, n: Any) -> Values:
         left = part.length - n
         rest = inner(np.maximum(u - n, 0) * (part.inner.length / left))
         return np.where(u < n, rise(u, n), np.where(left > 0, rest, math.nan))
@@ -879,13 +903,13 @@ def _lengths_of_warmup(
 # them give the same rates.
 CAUSES: dict[str, str] = {
     "right": "Every rate is the schedule's.",
-    "never_moves": "The rate is {rate:.6g} at every update: nobody steps the scheduler, or all its "
+    "never_moves": "The rate is {rate} at every update: nobody steps the scheduler, or all its "
     "lengths lie beyond the run; call scheduler.step() after each optimizer.step(), and give all "
     "lengths in the unit in which it steps.",
     "one_early": "Every rate comes one update early: the scheduler steps before the optimizer; "
     "call optimizer.step() first and scheduler.step() after it.",
-    "one_late": "Every rate comes one update late, behind a first rate of {first:.6g}: the loop "
-    "sets each rate after the update that it is meant for; set it before optimizer.step().",
+    "one_late": "Every rate comes one update late, behind a first rate of {first}: the loop sets "
+    "each rate after the update that it is meant for; set it before optimizer.step().",
     "not_resumed": "The run goes on at update {update} with the rates of a new run: the "
     "scheduler's state was not loaded; load it from the checkpoint, beside the optimizer's.",
     "too_fast": "The schedule runs {times} times too fast: the scheduler steps {times} times for "
@@ -894,35 +918,37 @@ CAUSES: dict[str, str] = {
     "too_slow": "The schedule runs {times} times too slowly: its lengths count something smaller "
     "than its steps, such as small batches or the steps of all processes; divide its lengths by "
     "{times}.",
-    "per_epoch": "The rate moves once in {updates} updates: the scheduler steps once an epoch; call "
-    "scheduler.step() after every update, or, if you mean the stairs, audit with hold={updates}.",
-    "scaled": "Every rate is {factor:.6g} times what it should be: the optimizer was built with "
+    "per_epoch": "The rate moves once in {updates} updates: the scheduler steps once an epoch; "
+    "call scheduler.step() after every update, or, if you mean the stairs, audit with "
+    "hold={updates}.",
+    "scaled": "Every rate is {factor} times what it should be: the optimizer was built with "
     "another learning rate, or the rate was multiplied for several processes or a larger batch; "
     "give the schedule and the optimizer the same peak.",
-    "scaled_from": "From update {update} on every rate is {factor:.6g} times what it should be: the "
+    "scaled_from": "From update {update} on every rate is {factor} times what it should be: the "
     "run went on with the scheduler's state and a new optimizer, or the loop multiplied the rate; "
     "load the optimizer's state too.",
-    "restarted": "The schedule begins anew at update {update}: the loop made a new scheduler there, "
-    "or lost its state; keep one scheduler for the whole run, and load its state when it goes on.",
+    "restarted": "The schedule begins anew at update {update}: the loop made a new scheduler "
+    "there, or lost its state; keep one scheduler for the whole run, and load its state when the "
+    "run goes on.",
     "never_restarts": "From update {update} on the rate stays at the end of the cycle: the next "
     "cycle starts from the rate that it finds there; set the peak again before you make a new "
     "scheduler, or use one scheduler with warm restarts.",
-    "missed_restart": "At updates {updates} a new cycle still has the old one's last rate: the "
-    "scheduler rounds the number of the cycle down; let it count with step() and no argument, or "
-    "look the cycle up in a table of boundaries.",
-    "used_up": "The run begins where the schedule is after {steps} steps: the scheduler was stepped "
-    "before the training, perhaps to plot it; make a new optimizer and a new scheduler for the "
-    "training, and plot another one.",
-    "climbs_again": "The rate climbs again after update {after:g}: PyTorch's cosine goes up after "
+    "missed_restart": "At updates {updates} a new cycle still has the last rate of the old one: "
+    "the scheduler rounds the number of the cycle down; let it count with step() and no argument, "
+    "or look the cycle up in a table of boundaries.",
+    "used_up": "The run begins where the schedule is after {steps} steps: the scheduler was "
+    "stepped before the training, perhaps to plot it; make a new optimizer and a new scheduler "
+    "for the training, and plot another one.",
+    "climbs_again": "The rate climbs again after update {after}: PyTorch's cosine goes up after "
     "T_max as it came down; set T_max to the number of steps in the whole run, or stop stepping.",
-    "clock_in_warmup": "The schedule's clock runs during the warm-up of {warmup:g} updates, and its "
-    "length is {length}: the rate drops where the warm-up ends; subtract {warmup:g} from its time, "
-    "as warmup(schedule, updates={warmup:g}) does.",
+    "clock_in_warmup": "The clock of the schedule behind the warm-up runs during the warm-up, and "
+    "its length is {length}: the rate jumps where the warm-up ends; subtract {warmup} from its "
+    "time, as warmup(schedule, updates={warmup}) does.",
     "warmup_from_zero": "The warm-up begins at a rate of 0, so that its first update changes no "
     "weight: start at (t + 1) / (W + 1), or write start=0.0 into the schedule if you mean it.",
-    "wrong_floor": "The lowest rate is {eta_min:.6g} and not the schedule's: give the scheduler the "
+    "wrong_floor": "The lowest rate is {eta_min} and not the schedule's: give the scheduler the "
     "same eta_min (PyTorch's default is 0).",
-    "wrong_length": "The schedule's {name} is {length:g} updates and not {meant:g}: count it in the "
+    "wrong_length": "The schedule's {name} is {length} updates and not {meant}: count it in the "
     "unit in which the scheduler steps, and leave out the warm-up where it has its own length.",
 }
 

@@ -3,20 +3,26 @@
 ``ScheduleLR`` writes learning rates into the optimizer. `coslr.audit.audit`, which can be imported
 from here too, reads them inside ``optimizer.step``, so each of the two can catch a mistake of the
 other.
+
+The file reads from top to bottom: the scheduler, what belongs to the param groups, and the text by
+which a state recognises its schedule.
 """
 
+import hashlib
 import json
 import warnings
 import weakref
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
 
-from coslr._arguments import require, whole
-from coslr._optimizers import OptimizerWrapper, scaler_found_overflow, unwrapped
+from coslr._arguments import require, require_type, whole
+from coslr._optimizers import OptimizerWrapper, only_initialises, scaler_found_overflow, unwrapped
 from coslr._optional import extra
 from coslr.audit import AuditError, audit
-from coslr.schedules import Schedule
-from coslr.trace import RateFunction, Trace, checked_steps_per_unit, one_per_group
+from coslr.diagnosis import RateFunction, at_updates, checked_steps_per_unit
+from coslr.schedules import Rate, Schedule, Time
+from coslr.trace import Trace, one_per_group
 
 with extra("train"):
     import torch
@@ -24,11 +30,13 @@ with extra("train"):
 
 __all__ = ["AuditError", "ScheduleLR", "Trace", "audit"]
 
+Group = dict[str, Any]  # a param group of an optimizer
+
 
 class ScheduleLR(LRScheduler):
     """A PyTorch scheduler whose rate at update k is ``schedule(k / steps_per_unit)``.
 
-    Its only state is the counter k = ``last_epoch``. A run therefore resumes exactly, from the
+    Its state is the counter k = ``last_epoch``. A run therefore resumes exactly, from the
     scheduler's ``state_dict`` (loaded before or after the optimizer's) or from `last_epoch` alone.
     The scheduler overwrites the optimizer's own `lr` from the first update on.
 
@@ -40,14 +48,26 @@ class ScheduleLR(LRScheduler):
             name.
         steps_per_unit: calls of ``step()`` in one unit of the schedule, above 0. Keep 1 if the
             schedule counts what you step: updates, or epochs if you step once an epoch. Pass
-            ``len(loader)`` if the schedule counts epochs and you step at every update.
+            ``len(loader)`` if the schedule counts epochs and you step at every update. A schedule
+            is then stretched by this factor, so that its restarts come at the exact update.
+        hold: calls of ``step()`` that share one rate: call k has the rate at ``k // hold``. Keep 1
+            for a rate that moves with every call. To have the staircase of a loop that steps once
+            an epoch of n updates, while you step at every update, pass n. `audit` takes the same
+            number for a loop that steps once an epoch.
         last_epoch: index of the last update that is done, -1 for a new run. To continue a run after
             k updates, pass ``k - 1``.
         momentum: a schedule (or a list) for the `momentum` of SGD and RMSprop or for `betas[0]` of
             Adam, with values from 0 to below 1. None leaves both alone.
+        weight_decay: a schedule (or a list) for the `weight_decay` of the groups, with values from
+            0. None leaves it alone.
+        relative: let one schedule drive groups whose own rates differ. The group with the highest
+            rate follows the schedule, and the others keep their ratio to it. The same holds for
+            `weight_decay`.
         only_after_update: count a call of ``step()`` only if the optimizer has made an update since
             the last one. Use it for gradient accumulation, and for GradScaler, which skips updates
             that overflow.
+        extend: let ``load_state_dict`` take the state of another schedule. It is for trainers that
+            load the state for you; otherwise pass it to ``load_state_dict``.
 
     Raises:
         TypeError, ValueError: an argument is wrong; the message names it and says what is right.
@@ -71,89 +91,135 @@ class ScheduleLR(LRScheduler):
         schedule: RateFunction | Sequence[RateFunction],
         *,
         steps_per_unit: float = 1,
+        hold: int = 1,
         last_epoch: int = -1,
         momentum: RateFunction | Sequence[RateFunction] | None = None,
+        weight_decay: RateFunction | Sequence[RateFunction] | None = None,
+        relative: bool = False,
         only_after_update: bool = False,
+        extend: bool = False,
     ):
         optimizer = unwrapped(optimizer)
         groups = optimizer.param_groups
-        self.schedules = one_per_group("schedule", schedule, len(groups))
+        self.schedules = _one_per_group("schedule", schedule, groups, "lr", relative)
         self.momenta: list[RateFunction] = []
         if momentum is not None:
             self.momenta = one_per_group("momentum", momentum, len(groups))
             has_momentum = all("momentum" in group or "betas" in group for group in groups)
             must_be = "None, because this optimizer has neither momentum nor betas"
             require(has_momentum, "momentum", momentum, must_be)
+        self.weight_decays: list[RateFunction] = []
+        if weight_decay is not None:
+            has_decay = all("weight_decay" in group for group in groups)
+            must_be = "None, because this optimizer has no weight_decay"
+            require(has_decay, "weight_decay", weight_decay, must_be)
+            self.weight_decays = _one_per_group(
+                "weight_decay", weight_decay, groups, "weight_decay", relative
+            )
         self.steps_per_unit = checked_steps_per_unit(steps_per_unit)
+        self.hold = whole("hold", hold, "a whole number of calls of step() from 1")
         must_be = "-1 for a new run, or the index of the last update that is done"
         last_epoch = whole("last_epoch", last_epoch, must_be, least=-1)
         self.only_after_update = bool(only_after_update)
-        self._updated_since_step = not self.only_after_update
-        self._inside_sequential_lr = False
+        self.extend = bool(extend)
+        self._update_seen = False  # since the last step(); only_after_update asks for it
+        self._is_active = True  # whether it writes when the optimizer's state is loaded
+        self._overwritten: list[Group] = []  # what the optimizer's state held where we wrote again
+        self._make_functions()
 
-        # torch requires `initial_lr` when a run goes on. We do not use it, but schedulers of torch
-        # on the same optimizer start from it, so it must be the optimizer's own rate, not ours.
+        # torch requires `initial_lr` when a run goes on. Schedulers of torch on the same optimizer
+        # start from it, so it must be the optimizer's own rate, not ours.
         for group in groups:
             lr = group["lr"]
+            is_real = not isinstance(lr, torch.Tensor) or lr.is_floating_point()
+            require_type(is_real, "optimizer's lr", lr, "a number or a tensor of floats")
             group.setdefault("initial_lr", lr.clone() if isinstance(lr, torch.Tensor) else lr)
+            if self.weight_decays:
+                group.setdefault("initial_weight_decay", group["weight_decay"])
         super().__init__(optimizer, last_epoch)
         self._register_hooks()
+
+    def _make_functions(self) -> None:
+        """The functions of the update index that belong to our schedules."""
+
+        def functions(schedules: list[RateFunction]) -> list[RateFunction]:
+            return [at_updates(schedule, self.steps_per_unit) for schedule in schedules]
+
+        self._rates = functions(self.schedules)
+        others = {"momentum": self.momenta, "weight_decay": self.weight_decays}
+        self._others = {name: functions(theirs) for name, theirs in others.items() if theirs}
 
     def _register_hooks(self) -> None:
         """Let the optimizer report its loads and updates, as long as this scheduler is in use."""
         # A strong reference would keep a replaced scheduler alive, and it would go on writing.
         reference = weakref.ref(self)
 
-        def after_load(_: torch.optim.Optimizer) -> None:
+        def before_load(_: torch.optim.Optimizer, state_dict: Group) -> None:
             if (scheduler := reference()) is not None:
-                scheduler._reapply_after_load()
+                scheduler._before_load(state_dict)
+
+        def after_load(_: torch.optim.Optimizer) -> None:
+            scheduler = reference()
+            if scheduler is not None and scheduler._overwritten:
+                scheduler._write()
 
         def after_update(optimizer: torch.optim.Optimizer, *_: object) -> None:
             scheduler = reference()
-            if scheduler is not None and not scaler_found_overflow(optimizer):
-                scheduler._updated_since_step = True
+            if scheduler is None or scaler_found_overflow(optimizer) or only_initialises(optimizer):
+                return
+            scheduler._update_seen = True
 
+        self.optimizer.register_load_state_dict_pre_hook(before_load)
         self.optimizer.register_load_state_dict_post_hook(after_load)
         if self.only_after_update:
             self.optimizer.register_step_post_hook(after_update)
 
+    def __getstate__(self) -> dict[str, object]:
+        # The functions may be lambdas, which cannot be pickled. They are made again.
+        return {n: v for n, v in self.__dict__.items() if n not in ("_rates", "_others")}
+
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
+        self._make_functions()
         self._register_hooks()  # copying and pickling an optimizer drop its hooks
+
+    # ------------------------------------------------------------------------------- stepping
 
     def get_lr(self) -> list[float | torch.Tensor]:
         """The rate of each param group at update ``last_epoch``."""
-        t: float = self.last_epoch
-        if self.steps_per_unit != 1:
-            t = t / self.steps_per_unit
-        if len(self.schedules) == 1:
-            return [self.schedules[0](t)]
-        return [schedule(t) for schedule in self.schedules]
+        k = self.last_epoch if self.hold == 1 else self.last_epoch // self.hold
+        if len(self._rates) == 1:
+            return [self._rates[0](k)]
+        return [rate(k) for rate in self._rates]
 
     def step(self, epoch: int | None = None) -> None:
         """Set the rate for the next update; call it after ``optimizer.step()``.
 
         Args:
             epoch: jump to this update; None goes on to the next one. Older releases of torch's
-                SequentialLR pass it.
+                SequentialLR pass it. A loss or another metric has no place here.
+
+        Raises:
+            TypeError: `epoch` is no whole number.
+            ValueError: `epoch` is negative, the schedule's rate is, or the optimizer has got
+                another param group.
         """
-        if self.only_after_update:
-            if not self._updated_since_step:
-                return
-            self._updated_since_step = False
+        if epoch is not None:
+            must_be = "None, or the whole number of an update to jump to; it takes no metric"
+            epoch = whole("epoch", epoch, must_be, least=0)
+        elif self.only_after_update and not self._update_seen:
+            return
+        self._update_seen = False
         self._step_count += 1
         self._warn_if_optimizer_has_not_stepped()
-        if epoch is not None:
-            self._update_lr(epoch)
-            return
-        self.last_epoch += 1
-        self._write_rates()
+        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
+        self._write()
 
     def _update_lr(self, epoch: int | None = None) -> None:
         """Jump to update `epoch`: torch's SequentialLR calls this when our turn comes."""
-        self._inside_sequential_lr = True
+        self._update_seen = False
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
-        self._write_rates()
+        self._write()
 
     def _warn_if_optimizer_has_not_stepped(self) -> None:
         if self._step_count == 2 and not getattr(self.optimizer, "_opt_called", False):
@@ -166,12 +232,12 @@ class ScheduleLR(LRScheduler):
 
     def _initial_step(self) -> None:
         # torch calls this once, and a SequentialLR calls it again for its first scheduler.
-        self._inside_sequential_lr = hasattr(self, "_last_lr")
         self._step_count = 1
         self.last_epoch += 1
-        self._write_rates()
+        self._write()
 
-    def _write_rates(self) -> None:
+    def _write(self) -> None:
+        """Write the values of update ``last_epoch`` into the optimizer."""
         rates = self.get_lr()
         groups = self.optimizer.param_groups
         if len(groups) != len(rates):
@@ -180,6 +246,8 @@ class ScheduleLR(LRScheduler):
                 f"scheduler was built. Build a new one with last_epoch={self.last_epoch - 1}"
             )
         for group, rate in zip(groups, rates, strict=True):
+            if not rate >= 0:  # negative, or NaN
+                require(False, f"schedule at update {self.last_epoch}", rate, "a rate from 0")
             lr = group["lr"]
             # Ask for float first: isinstance with torch.Tensor takes a seventh of step()'s time.
             if type(lr) is not float and isinstance(lr, torch.Tensor):
@@ -187,75 +255,229 @@ class ScheduleLR(LRScheduler):
             else:
                 group["lr"] = rate
         self._last_lr = rates
-        if self.momenta:
-            self._write_momenta()
+        self._is_active = True
+        if self._others:
+            self._write_others()
 
-    def _write_momenta(self) -> None:
-        t = self.last_epoch / self.steps_per_unit
-        for group, momentum in zip(self.optimizer.param_groups, self.momenta, strict=True):
-            value = momentum(t)
-            require(0 <= value < 1, f"momentum({t:g})", value, "from 0 to below 1")
-            if "momentum" in group:
-                group["momentum"] = value
-            else:
-                group["betas"] = (value, *group["betas"][1:])
+    def _write_others(self) -> None:
+        k = self.last_epoch // self.hold
+        for name, functions in self._others.items():
+            for group, function in zip(self.optimizer.param_groups, functions, strict=True):
+                value = function(k)
+                if name == "momentum":
+                    require(0 <= value < 1, f"momentum({k})", value, "from 0 to below 1")
+                else:
+                    require(value >= 0, f"{name}({k})", value, "from 0")
+                if name in group:
+                    group[name] = value
+                else:
+                    group["betas"] = (value, *group["betas"][1:])
 
-    def _reapply_after_load(self) -> None:
-        """Write our rate again, because loading the optimizer's state restored its old rates.
+    # ----------------------------------------------------------------------- saving and loading
 
-        Inside a SequentialLR we leave the rate alone: only torch knows which scheduler is active,
-        and those that wait for their turn are at -1.
+    def _is_in_force(self) -> bool:
+        """Whether the optimizer holds our values. If not, another scheduler has its turn."""
+        groups = self.optimizer.param_groups
+        if self.last_epoch < 0 or len(groups) != len(self._rates):  # a SequentialLR sets -1
+            return False
+        k = self.last_epoch // self.hold
+        return all(
+            # A tensor compares in its own precision, to which it has rounded our rate.
+            bool(_value(group, name) == function(k))
+            for name, functions in {"lr": self._rates, **self._others}.items()
+            for group, function in zip(groups, functions, strict=True)
+        )
+
+    def _before_load(self, state_dict: Group) -> None:
+        """Prepare for the optimizer's load, which restores the values of when it was saved.
+
+        If our values are in force, we write them again afterwards, because the state may be of
+        another run. If our own state, loaded later, says that our phase was over when it was
+        saved, we give back what we overwrote.
         """
-        if not self._inside_sequential_lr and self.last_epoch >= 0:
-            self._write_rates()
+        self._overwritten = []
+        if self._is_active and self._is_in_force():
+            self._overwritten = [
+                {name: group[name] for name in ("lr", *_keys(group, self._others)) if name in group}
+                for group in state_dict["param_groups"]
+            ]
+
+    def _give_back(self) -> None:
+        for group, values in zip(self.optimizer.param_groups, self._overwritten, strict=True):
+            lr = values.pop("lr")
+            if isinstance(group["lr"], torch.Tensor):
+                group["lr"].fill_(lr)
+            else:
+                group["lr"] = lr
+            group.update(values)
 
     def state_dict(self) -> dict[str, float | str]:
-        """The counter, and which schedule it belongs to: strings and numbers only."""
+        """The counter, and which schedule it belongs to: strings and numbers only.
+
+        Two more values are about the moment of saving: ``update_seen``, whether the optimizer has
+        made an update that ``step()`` has not counted yet, and ``in_force``, whether the optimizer
+        held our rate.
+        """
         return {
             "last_epoch": self.last_epoch,
             "_step_count": self._step_count,
             "steps_per_unit": self.steps_per_unit,
+            "hold": self.hold,
             "schedule": _as_json(self.schedules),
             "momentum": _as_json(self.momenta),
+            "weight_decay": _as_json(self.weight_decays),
+            "update_seen": self._update_seen,
+            "in_force": self._is_in_force(),
         }
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, Any], *, extend: bool = False) -> None:
         """Go on where `state_dict` was saved, and write that update's rate into the optimizer.
 
+        A scheduler whose phase was over when it was saved writes nothing.
+
         Args:
-            state_dict: what ``state_dict()`` returned, with the same schedule, momentum and
-                `steps_per_unit` as this scheduler has.
+            state_dict: what ``state_dict()`` returned, with the same schedule, momentum, weight
+                decay, `steps_per_unit` and `hold` as this scheduler has. A value that the release
+                which saved it did not know may be missing.
+            extend: take a state of another schedule too: the position stays, counted in calls of
+                ``step()``, and the rate is that of this scheduler's schedule from there on.
 
         Raises:
             ValueError: the state belongs to another schedule, or to another kind of scheduler.
+
+        Example:
+            >>> from coslr import Linear
+            >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+            >>> short = ScheduleLR(optimizer, Linear(T_max=4, eta_max=0.4), last_epoch=1)
+            >>> state = short.state_dict()
+            >>> longer = ScheduleLR(optimizer, Linear(T_max=8, eta_max=0.4))
+            >>> longer.load_state_dict(state, extend=True)
+            >>> round(longer.get_last_lr()[0], 6)  # of update 2
+            0.3
         """
+        is_ours = isinstance(state_dict, Mapping) and {"last_epoch", "schedule"} <= set(state_dict)
+        must_be = "the state_dict of a ScheduleLR, which has last_epoch and schedule"
+        require(is_ours, "state_dict", state_dict, must_be)
         own = self.state_dict()
-        missing = sorted(own.keys() - state_dict.keys())
-        must_be = f"the state_dict of a ScheduleLR, which also has {missing}"
-        require(not missing, "state_dict", state_dict, must_be)
-        for name in ("schedule", "momentum", "steps_per_unit"):
-            saved = state_dict[name]
+        checked = ("schedule", "momentum", "weight_decay", "steps_per_unit", "hold")
+        for name in () if extend or self.extend else checked:
+            saved = state_dict.get(name, own[name])
             must_be = (
-                f"{own[name]!r}, as in this scheduler. Build the scheduler with the saved one, or "
-                "start with last_epoch= instead of loading"
+                f"{own[name]!r}, as in this scheduler. Build the scheduler with the saved one; or "
+                "call load_state_dict(state, extend=True) to keep the position and go on with "
+                "this scheduler's own"
             )
             require(_parsed(saved) == _parsed(own[name]), f"state_dict[{name!r}]", saved, must_be)
-        # A SequentialLR leaves the schedulers that wait for their turn at -1.
-        self._inside_sequential_lr = self._inside_sequential_lr or self.last_epoch < 0
-        self.last_epoch = state_dict["last_epoch"]
-        self._step_count = state_dict["_step_count"]
-        self._reapply_after_load()
+        was_ours = self._is_active and own["in_force"]
+        must_be = "the index of the next update, or -1"
+        position = state_dict["last_epoch"]
+        self.last_epoch = whole("state_dict['last_epoch']", position, must_be, least=-1)
+        self._step_count = state_dict.get("_step_count", self.last_epoch + 1)
+        self._update_seen = bool(state_dict.get("update_seen", False))
+        if self.last_epoch >= 0 and state_dict.get("in_force", True):
+            self._write()
+        else:
+            self._is_active = False
+            if was_ours and self._overwritten:
+                self._give_back()
+        self._overwritten = []
+
+
+# ------------------------------------------------------------------------------ param groups
+
+
+@dataclass(frozen=True)
+class _InRatio(Schedule):
+    """The schedule of a group that keeps its ratio to the group with the highest rate."""
+
+    inner: RateFunction
+    ratio: float
+
+    @property
+    def length(self) -> float:
+        return getattr(self.inner, "length", super().length)
+
+    def stretch(self, factor: float) -> Schedule:
+        return _InRatio(at_updates(self.inner, factor), self.ratio)
+
+    def formula(self, t: Time, xp: object) -> Rate:
+        return cast(Rate, self.ratio * self.inner(t))
+
+
+def _one_per_group(
+    name: str,
+    schedule: RateFunction | Sequence[RateFunction],
+    groups: list[Group],
+    key: str,
+    relative: bool,
+) -> list[RateFunction]:
+    """One schedule for each group, where one for all is refused if the groups' own values differ.
+
+    Args:
+        name: of the argument.
+        schedule: the argument.
+        groups: the optimizer's.
+        key: of the value that is scheduled, such as "lr".
+        relative: let the groups keep their ratios instead.
+    """
+    schedules = one_per_group(name, schedule, len(groups))
+    if isinstance(schedule, list | tuple):
+        require(not relative, "relative", relative, f"False, because {name} is a list")
+        return schedules
+    # Another scheduler may have written its rates already. The groups' own are under "initial".
+    initial = f"initial_{key}"
+    own = [float(group[initial if initial in group else key]) for group in groups]
+    if len(set(own)) == 1:
+        return schedules
+    must_be = (
+        f"a list of {len(groups)}, one for each param group, because the groups have different "
+        f"values of {key}: {', '.join(f'{value:g}' for value in own)}. Or pass relative=True: the "
+        "highest follows the schedule, and the others keep their ratio to it"
+    )
+    require(relative, name, schedule, must_be)
+    return [
+        one if value == max(own) else _InRatio(one, value / max(own))
+        for one, value in zip(schedules, own, strict=True)
+    ]
+
+
+def _value(group: Group, name: str) -> Any:
+    return group[name] if name in group else group["betas"][0]
+
+
+def _keys(group: Group, names: Mapping[str, object]) -> list[str]:
+    """Under which keys a group holds these values: Adam's momentum is the first of its betas."""
+    return [name if name in group else "betas" for name in names]
+
+
+# ------------------------------------------------------------- what a state says of a schedule
 
 
 def _as_json(schedules: list[RateFunction]) -> str:
     """One string by which ``load_state_dict`` recognises the schedules that a state belongs to."""
-    return json.dumps(
+    text = json.dumps(
         [
             s.to_dict() if isinstance(s, Schedule) else getattr(s, "__qualname__", type(s).__name__)
             for s in schedules
         ],
-        default=lambda value: type(value).__name__,  # a reader's schedule may hold anything
+        default=_described,  # a reader's schedule may hold anything
     )
+    if len(text) <= LONGEST:
+        return text
+    digest = hashlib.sha256(json.dumps(_parsed(text)).encode()).hexdigest()
+    return json.dumps([text[:100], digest])
+
+
+LONGEST = 20_000  # characters: a table of a million rates has no place in a state
+
+
+def _described(value: object) -> str:
+    """Something that is no JSON value: by its contents, if it has any, else by its name."""
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu().numpy()
+    if hasattr(value, "tobytes"):
+        return f"{type(value).__name__} {hashlib.sha256(value.tobytes()).hexdigest()}"
+    return getattr(value, "__qualname__", type(value).__name__)
 
 
 def _parsed(value: float | str) -> object:

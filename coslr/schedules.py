@@ -17,7 +17,6 @@ The file reads from top to bottom: the formula, the checks of arguments, what al
 the cosine and its restarts, the other families, and last the two ways to combine schedules.
 """
 
-import dataclasses
 import math
 import numbers
 from bisect import bisect_right
@@ -39,6 +38,7 @@ from coslr._arguments import (
     require_type,
     sequence,
 )
+from coslr._configs import arguments_of, from_config, rebuilt, to_config
 
 # Endless schedules count their cycles (or steps) only up to this update.
 HORIZON = 1e18
@@ -190,7 +190,7 @@ def _whole(t: float) -> float:
 def _early(t: float) -> float:
     """The same, and a fraction becomes a few rounding errors smaller.
 
-    Two fractions may add up to a whole update, as a warm-up of 46.9 updates and a drop 14023.1
+    Two fractions may add up to a whole update, as a warm-up of 46.9 updates and a drop 2298.1
     updates later do. With both a little early, no rounding error can make that update miss the
     drop.
     """
@@ -429,16 +429,18 @@ class Schedule:
     def to_dict(self) -> dict[str, Any]:
         """The schedule as plain JSON values, for an experiment's config file.
 
+        ``from_dict`` makes it a schedule again, one of your own too. A tuple becomes a list on the
+        way, and a tuple again; an array becomes a list, and a tuple.
+
         Example:
             >>> Cosine(T_max=50, eta_max=0.1).to_dict()
             {'schedule': 'Cosine', 'T_max': 50, 'eta_max': 0.1, 'eta_min': 0.0}
         """
-        arguments = {name: _to_json(getattr(self, name)) for name in _argument_names(self)}
-        return {"schedule": type(self).__name__} | arguments
+        return to_config(self, Schedule)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Pickle only the arguments. Unpickling checks them again, and makes the tables again.
-        return type(self), tuple(getattr(self, name) for name in _argument_names(self))
+        return rebuilt, (type(self), arguments_of(self))
 
     def _repr_html_(self) -> str | None:
         """What a notebook shows: the repr and a picture of the curve (see ``coslr/_picture.py``).
@@ -472,45 +474,24 @@ def _product(time: float | Sequence[float], factor: float) -> float | Sequence[f
     return _whole(time * factor)
 
 
-def _argument_names(schedule: Any) -> list[str]:
-    return [field.name for field in dataclasses.fields(schedule)]
-
-
-def _to_json(value: Any) -> Any:
-    if isinstance(value, Schedule):
-        return value.to_dict()
-    return [_to_json(v) for v in value] if isinstance(value, tuple) else value
-
-
 def from_dict(config: dict[str, Any]) -> Schedule:
     """The schedule that ``to_dict`` described; it is equal to the original.
 
     Args:
-        config: what ``schedule.to_dict()`` returned, perhaps after a trip through a JSON file.
+        config: what ``schedule.to_dict()`` returned, perhaps after a trip through a JSON file. A
+            class of your own must be defined before the call.
 
     Raises:
-        ValueError, TypeError: `config` names no schedule, or arguments that it does not take.
+        ValueError, TypeError: `config` names no schedule that this program knows, or lacks
+            arguments, or has others; the message names what is wrong. Nothing in `config` is run
+            as code, so it may come from a stranger.
 
     Example:
         >>> schedule = warmup(Cosine(T_max=50, eta_max=0.1), updates=5)
         >>> from_dict(schedule.to_dict()) == schedule
         True
     """
-    require_type(isinstance(config, dict), "config", config, "a dict from Schedule.to_dict")
-    known: dict[Any, type[Schedule]] = {kind.__name__: kind for kind in Schedule.__subclasses__()}
-    name = config.get("schedule")
-    require(name in known, "config['schedule']", name, f"one of {', '.join(sorted(known))}")
-    arguments = {key: _from_json(value) for key, value in config.items() if key != "schedule"}
-    names = _argument_names(known[name])
-    wrong = sorted(set(arguments) - set(names))
-    require(not wrong, f"config for {name}", wrong, f"arguments among {', '.join(names)}")
-    return known[name](**arguments)
-
-
-def _from_json(value: Any) -> Any:
-    if isinstance(value, dict):
-        return from_dict(value)
-    return [_from_json(v) for v in value] if isinstance(value, list) else value
+    return from_config(config, Schedule)
 
 
 def _all_boundaries(schedule: Schedule) -> tuple[float, ...]:

@@ -1,15 +1,29 @@
-r"""Exact expected losses under any schedule: the noisy quadratic, and a bound for convex losses.
+r"""What theory says of a schedule: expected losses, a bound, predicted curves, the best rates.
 
-Both take an array with one learning rate per update, such as ``schedule(np.arange(updates))``.
-They are formulas and train nothing.
+`noisy_quadratic` is an exact expected loss, `convex_bound` a bound on an expected loss, and
+`fit_loss_law` fits a law that predicts the loss curve of a network. `best_rates` finds the rates
+for which one of the three ends lowest. All take an array with one learning rate per update, such
+as ``schedule(np.arange(updates))``. They are formulas and train nothing.
 """
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from coslr._arguments import number, positive, require, require_type
+from coslr._arguments import number, positive, require
+from coslr._arrays import Array, checked_rates, floats
+from coslr.loss_laws import LossLaw, fit_loss_law
+from coslr.optimal import Objective, best_rates
 
-Array = NDArray[np.float64]
+__all__ = [
+    "LossLaw",
+    "best_rates",
+    "bound_objective",
+    "convex_bound",
+    "fit_loss_law",
+    "noisy_quadratic",
+    "quadratic_objective",
+    "tuned_bound",
+]
 
 
 def noisy_quadratic(
@@ -56,16 +70,8 @@ def noisy_quadratic(
     Source: Zhang et al., "Which Algorithmic Choices Matter at Which Batch Sizes? Insights From a
     Noisy Quadratic Model", NeurIPS 2019.
     """
-    eta = _checked_rates(rates)
-    h = np.atleast_1d(_floats("curvatures", curvatures))
-    right = "a list of finite numbers above 0"
-    require(h.ndim == 1 and np.isfinite(h).all() and (h > 0).all(), "curvatures", curvatures, right)
-    c = _one_per_dimension("noise", noise, h)
-    require((c >= 0).all(), "noise", noise, "at least 0")
-    x = _one_per_dimension("start", start, h)
-    m = number("momentum", momentum, "a number from 0 to below 1")
-    require(0 <= m < 1, "momentum", momentum, "a number from 0 to below 1")
-
+    eta = checked_rates("rates", rates)
+    h, c, x, m = _checked_quadratic(curvatures, noise, start, momentum)
     shape = (*eta.shape[:-1], len(h))
     xx, xv, vv = np.broadcast_to(x**2, shape), np.zeros(shape), np.zeros(shape)
     losses = np.empty((*eta.shape[:-1], eta.shape[-1] + 1))
@@ -80,6 +86,69 @@ def noisy_quadratic(
             losses[..., t + 1] = xx @ h / 2
     # Beyond the largest float, inf - inf gives NaN. The loss is infinite there.
     return np.where(np.isnan(losses), np.inf, losses)
+
+
+def quadratic_objective(
+    curvatures: ArrayLike,
+    noise: ArrayLike,
+    start: ArrayLike = 1.0,
+    momentum: float = 0.0,
+) -> Objective:
+    r"""The last loss of `noisy_quadratic` and its derivative by each rate, for `best_rates`.
+
+    The derivatives follow from one walk back through the updates: from how the last loss depends on
+    the expectations after update t follows how it depends on those before, and on the rate.
+
+    Args:
+        curvatures: as in `noisy_quadratic`; (dimensions,).
+        noise: as in `noisy_quadratic`.
+        start: as in `noisy_quadratic`.
+        momentum: as in `noisy_quadratic`.
+
+    Returns:
+        A function of the rates, (updates,), that returns the loss and its gradient, (updates,).
+
+    Raises:
+        ValueError, TypeError: an argument is wrong; the message names it and says what is right.
+
+    Example:
+        In one dimension the best rate of each update is h E[x²] / (h² E[x²] + c), here 1/2 and then
+        1/3: the further SGD has come, the smaller the steps.
+
+        >>> objective = quadratic_objective(curvatures=[1.0], noise=1.0)
+        >>> loss, gradient = objective(np.array([0.5, 0.25]))
+        >>> loss, gradient.round(4).tolist()
+        (0.171875, [0.0, -0.125])
+        >>> best_rates(objective, start=[0.2, 0.2]).round(4).tolist()
+        [0.5, 0.3333]
+    """
+    h, c, x, m = _checked_quadratic(curvatures, noise, start, momentum)
+
+    def objective(rates: Array) -> tuple[float, Array]:
+        eta = _checked_rates_of_one_run(rates)
+        xx, xv, vv = x**2, np.zeros(len(h)), np.zeros(len(h))
+        passed = []
+        for now in eta:  # the recursion of `noisy_quadratic`
+            vv = m**2 * vv + 2 * m * h * xv + h**2 * xx + c
+            x_new_v = m * xv + h * xx
+            xx = xx - 2 * now * x_new_v + now**2 * vv
+            xv = x_new_v - now * vv
+            passed.append((x_new_v, vv))
+        # The derivatives of the last loss by xx, xv and vv after the update, from the last back.
+        by_xx, by_xv, by_vv = h / 2, np.zeros(len(h)), np.zeros(len(h))
+        gradient = np.empty(len(eta))
+        for t in reversed(range(len(eta))):
+            x_new_v, vv = passed[t]
+            now = eta[t]
+            gradient[t] = np.sum(2 * by_xx * (now * vv - x_new_v) - by_xv * vv)
+            by_new_v = by_xv - 2 * now * by_xx
+            by_vv = now**2 * by_xx - now * by_xv + by_vv
+            by_xx = by_xx + h * by_new_v + h**2 * by_vv
+            by_xv = m * by_new_v + 2 * m * h * by_vv
+            by_vv = m**2 * by_vv
+        return float(xx @ h / 2), gradient
+
+    return objective
 
 
 def convex_bound(rates: ArrayLike, D: float = 1.0, G: float = 1.0) -> Array:
@@ -163,6 +232,44 @@ def tuned_bound(shape: ArrayLike, D: float = 1.0, G: float = 1.0) -> tuple[float
     )
 
 
+def bound_objective(D: float = 1.0, G: float = 1.0) -> Objective:
+    r"""The last value of `convex_bound` and its derivative by each rate, for `best_rates`.
+
+    Args:
+        D: distance from the start to a minimiser, above 0.
+        G: bound on the root mean square length of the subgradients, above 0.
+
+    Returns:
+        A function of the rates, all above 0, (updates,), that returns the bound and its gradient,
+        (updates,).
+
+    Raises:
+        ValueError, TypeError: an argument is wrong; the message names it and says what is right.
+
+    Example:
+        The best rates fall on a straight line to zero. Only the last rate does not: the bound is
+        for the iterate before that update, so it moves nothing there.
+
+        >>> best_rates(bound_objective(), start=np.full(5, 0.3)).round(3).tolist()
+        [0.289, 0.251, 0.214, 0.178, 0.43]
+
+    Source: Schaipp et al., ICML 2025; see `convex_bound`.
+    """
+    D, G = positive("D", D), positive("G", G)
+
+    def objective(rates: Array) -> tuple[float, Array]:
+        eta = _checked_rates_of_one_run(rates)
+        require((eta > 0).all(), "rates", rates, "above 0 at each update")
+        distance_factor, gradient_factor = _bound_at_the_end(eta)
+        S = np.cumsum(eta[::-1])[::-1]
+        by_rate = np.append(eta[:-1] / S[1:], 0.5)
+        by_rate[1:] -= np.cumsum((eta[:-1] / S[1:]) ** 2) / 2
+        bound = D**2 * distance_factor + G**2 * gradient_factor
+        return float(bound), G**2 * by_rate - D**2 / (2 * S[0] ** 2)
+
+    return objective
+
+
 # The two functions below return what D² and G² are multiplied by. Because
 # η_k / (S_{k+1} S_k) = 1 / S_{k+1} - 1 / S_k, the last sum of the bound telescopes, and the factor
 # of G² is ½ (η_T + Σ_{k<T} η_k² / S_{k+1}). Both leave out updates at rate 0, which add nothing.
@@ -187,31 +294,29 @@ def _bound_at_every_stop(rates: Array) -> tuple[Array, Array]:
     return 1 / (2 * np.cumsum(eta)[latest]), gradient_factors[latest]
 
 
-def _floats(name: str, value: ArrayLike) -> Array:
-    try:
-        return np.asarray(value, dtype=float)
-    except (TypeError, ValueError):  # numpy's own message does not name the argument
-        require_type(False, name, value, "a number or an array of numbers")
-        raise
-
-
-def _checked_rates(rates: ArrayLike) -> Array:
-    result = _floats("rates", rates)
-    require(result.ndim >= 1 and result.shape[-1] > 0, "rates", rates, "one rate per update")
-    right = "finite and at least 0"
-    require(np.isfinite(result).all() and (result >= 0).all(), "rates", rates, right)
-    return result
-
-
 def _checked_rates_of_one_run(rates: ArrayLike) -> Array:
-    result = _checked_rates(rates)
+    result = checked_rates("rates", rates)
     right = "the rates of one run, the first above 0"
     require(result.ndim == 1 and result[0] > 0, "rates", rates, right)
     return result
 
 
+def _checked_quadratic(
+    curvatures: ArrayLike, noise: ArrayLike, start: ArrayLike, momentum: float
+) -> tuple[Array, Array, Array, float]:
+    h = np.atleast_1d(floats("curvatures", curvatures))
+    right = "a list of finite numbers above 0"
+    require(h.ndim == 1 and np.isfinite(h).all() and (h > 0).all(), "curvatures", curvatures, right)
+    c = _one_per_dimension("noise", noise, h)
+    require((c >= 0).all(), "noise", noise, "at least 0")
+    x = _one_per_dimension("start", start, h)
+    m = number("momentum", momentum, "a number from 0 to below 1")
+    require(0 <= m < 1, "momentum", momentum, "a number from 0 to below 1")
+    return h, c, x, m
+
+
 def _one_per_dimension(name: str, value: ArrayLike, h: Array) -> Array:
-    result = _floats(name, value)
+    result = floats(name, value)
     right = f"finite, one number or {len(h)} of them"
     require(result.shape in ((), h.shape) and np.isfinite(result).all(), name, value, right)
     return np.broadcast_to(result, h.shape)

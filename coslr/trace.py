@@ -213,9 +213,9 @@ class Trace:
         """Write the trace as a table with one row for each update.
 
         The columns are ``update``, ``lr``, ``lr_1`` and so on for the further param groups, then
-        the same for each name in `other`. `from_csv` reads the numbers back to the last bit. Where
-        the updates have gaps and the trace began after update 0, the column ``first_update`` says
-        where.
+        the same for each name in `other`. `from_csv` reads the numbers back to the last bit. A
+        trace is taken to begin at its first row, or at update 0 if there are gaps between the rows.
+        Where that is wrong, the column ``first_update`` says where it began.
 
         Args:
             path: file to write; an existing one is replaced.
@@ -226,7 +226,7 @@ class Trace:
 
     def _rows(self) -> Iterator[list[object]]:
         named = {"lr": self.groups, **self.other}
-        begin = [self.first_update] if self.updates is not None and self.first_update else []
+        begin = [] if self.first_update == _inferred_start(self.indices) else [self.first_update]
         columns = [
             f"{name}_{i}" if i else name
             for name, groups in named.items()
@@ -252,13 +252,17 @@ class Trace:
             ValueError: the file has other columns, or a row that holds no numbers.
 
         Example:
-            >>> import tempfile
-            >>> path = tempfile.gettempdir() + "/trace.csv"
-            >>> Trace([[0.1, 1 / 3]], first_update=7).to_csv(path)
-            >>> open(path).read()
-            'update,lr\\n7,0.1\\n8,0.3333333333333333\\n'
-            >>> Trace.from_csv(path)
-            Trace(groups=[[0.1, 0.3333333333333333]], first_update=7, updates=None, other={})
+            >>> import pathlib, tempfile
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     path = pathlib.Path(folder, "trace.csv")
+            ...     Trace([[0.1, 1 / 3]], first_update=7).to_csv(path)
+            ...     print(path.read_text())
+            ...     print(Trace.from_csv(path).first_update)
+            update,lr
+            7,0.1
+            8,0.3333333333333333
+            <BLANKLINE>
+            7
         """
         with open(path, newline="", encoding="utf-8-sig") as file:
             header, *rows = [row for row in csv.reader(file) if row] or [[]]
@@ -275,15 +279,20 @@ class Trace:
             for column, value in zip(columns, numbers, strict=True):
                 column.append(value)
         updates = [int(k) for k in columns[0]]
-        first_update = updates[0] if updates else 0
-        gaps = updates != list(range(first_update, first_update + len(updates)))
+        first_update = _inferred_start(updates)
         if header[-1] == "first_update":
             header, begin = header[:-1], columns.pop()
             first_update = int(begin[0]) if begin else 0
-        elif gaps:
-            first_update = 0
         named = _by_name(header[1:], columns[1:])
-        return cls(named.pop("lr"), first_update, updates if gaps else None, named)
+        all_of_them = updates == list(range(first_update, first_update + len(updates)))
+        return cls(named.pop("lr"), first_update, None if all_of_them else updates, named)
+
+
+def _inferred_start(updates: Sequence[int]) -> int:
+    """Where a trace began: at its first update if it has no gaps, else at 0."""
+    if not len(updates):
+        return 0
+    return updates[0] if updates[-1] - updates[0] == len(updates) - 1 else 0
 
 
 def _by_name(header: list[str], columns: list[list[float]]) -> dict[str, list[list[float]]]:
@@ -316,13 +325,13 @@ def wrong_rate(update: int, where: str, expected: float, found: float) -> str:
         >>> wrong_rate(3, "", 0.1, 0.1000000001)
         'update 3: the schedule says 0.1, but 0.1000000001 is in force'
     """
-    digits = 6
-    while digits < 17 and f"{expected:.{digits}g}" == f"{found:.{digits}g}":
-        digits += 1
-    return (
-        f"update {update}{where}: the schedule says {expected:.{digits}g}, "
-        f"but {found:.{digits}g} is in force"
-    )
+    for digits in range(6, 17):
+        says, has = f"{expected:.{digits}g}", f"{found:.{digits}g}"
+        if says != has:
+            break
+    else:
+        says, has = repr(float(expected)), repr(float(found))
+    return f"update {update}{where}: the schedule says {says}, but {has} is in force"
 
 
 def explained(diagnoses: Sequence[Diagnosis], at_most: int = 3) -> str:

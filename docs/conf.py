@@ -46,6 +46,8 @@ myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 autodoc_typehints = "none"  # the texts say what an argument must be
+# The reference needs the docstrings of coslr.integrations, and the site none of their libraries.
+autodoc_mock_imports = ["keras", "lightning", "transformers"]
 napoleon_numpy_docstring = False
 # Napoleon's own list of parameters takes the first name of `x, y: text` for the type of the second.
 napoleon_use_param = False
@@ -149,8 +151,8 @@ def for_the_site(markdown: str, folder: str) -> str:
     """Replace badges by words, and lead links to where their target is.
 
     A badge, an image in a link, becomes a link with the badge's words: its image may be elsewhere.
-    A link to one of our modules leads to its page in the reference, and a link to another file
-    that is not on the site leads to the repository.
+    A link to one of our modules leads to its page in the reference, a link to the recipes to their
+    page, and a link to another file that is not on the site leads to the repository.
 
     Args:
         markdown: text of a file of the repository.
@@ -162,6 +164,8 @@ def for_the_site(markdown: str, folder: str) -> str:
         module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         if module in MODULES:
             return f"](/api/{module}.rst)"
+        if path in ("recipes.md", "docs/recipes.md"):
+            return f"](/recipes.md{match['anchor'] or ''})"
         if path.endswith((".ipynb", ".png")):
             return match[0]
         return f"](https://github.com/{REPOSITORY}/blob/HEAD/{path}{match['anchor'] or ''})"

@@ -2,8 +2,8 @@
 
 `coslr.diagnosis` computes what the rates would be under a mistake. Here nothing is computed but a
 loop: an optimizer's rate, a scheduler that counts its steps, and the order in which they come. So
-the two can disagree. A loop returns the rates that were in force, and where the run went on from
-a checkpoint the index of its first update. It returns None where a schedule cannot have the mistake.
+the two can disagree. A loop returns the rates that were in force and, where the run went on from a
+checkpoint, the index of its first update. It returns None where a schedule cannot have the mistake.
 """
 
 import math
@@ -463,15 +463,23 @@ MISTAKES = [
 ]
 
 
-def right_trace(run, broken):
+def same_as_meant(run, broken, *, rates=None, first_update=0, updates=None):
+    """Whether the rates, of all updates or of some, are those that were meant."""
+    rates = broken.rates if rates is None else rates
+    if updates is None:
+        updates = range(broken.first_update, broken.first_update + len(rates))
+    return all(is_close(rate, run.meant(t)) for rate, t in zip(rates, updates, strict=True))
+
+
+def wrong_updates(run, broken):
+    """Which of the recorded updates have a wrong rate, counted from 0."""
     first = broken.first_update
-    return [run.meant(t) for t in range(first, first + len(broken.rates))]
+    return [i for i, rate in enumerate(broken.rates) if not is_close(rate, run.meant(first + i))]
 
 
-def same(a, b, tolerance=1e-9):
-    return len(a) == len(b) and all(
-        math.isclose(x, y, rel_tol=tolerance, abs_tol=1e-15) for x, y in zip(a, b, strict=True)
-    )
+def is_close(rate, meant):
+    # Rounding to six digits changes less, and a mistake that changes less is none.
+    return math.isclose(rate, meant, rel_tol=2e-5, abs_tol=1e-15)
 
 
 def broken_loops(seed, runs):
@@ -481,5 +489,5 @@ def broken_loops(seed, runs):
         run = random_run(random, number)
         for mistake in MISTAKES:
             broken = mistake(run, random)
-            if broken is not None and not same(broken.rates, right_trace(run, broken)):
+            if broken is not None and not same_as_meant(run, broken):
                 yield run, mistake, broken

@@ -170,8 +170,17 @@ def test_audit_unwraps_and_refuses():
     with audit(Wrapper()) as trace:
         Wrapper().step()
     assert trace.rates == [1.0]
-    with pytest.raises(TypeError, match=r"must be a torch.optim.Optimizer"), audit(nn.Linear(1, 1)):
-        pass
+
+    class Anything:
+        def __getattr__(self, name):
+            return Anything()  # an .optimizer without end
+
+    for no_optimizer in (nn.Linear(1, 1), Anything()):
+        with (
+            pytest.raises(TypeError, match=r"must be a torch.optim.Optimizer"),
+            audit(no_optimizer),
+        ):
+            pass
 
 
 def test_the_audit_ends_when_the_block_fails():
@@ -278,11 +287,9 @@ def test_the_rate_that_counts_is_the_one_after_the_closure(kind, named):
 
 def test_lbfgs_uses_the_rate_from_before_its_closure():
     weight, optimizer = one_weight(torch.optim.LBFGS, lr=0.1, max_iter=1)
-    calls = []
 
     def step(rate):
         def closure():
-            calls.append(rate)
             optimizer.param_groups[0]["lr"] = rate
             return 0.0
 
@@ -293,7 +300,6 @@ def test_lbfgs_uses_the_rate_from_before_its_closure():
     with pytest.raises(AuditError, match=r"0.1, but 0.2 is"):
         audited(lambda: step(0.1), optimizer, Constant(0.1))
     assert weight.item() == -0.1
-    assert len(calls) == 1  # the error came even before the closure
 
 
 def test_the_closure_keeps_its_loss_and_its_error():
@@ -640,6 +646,21 @@ def test_an_error_ends_with_the_causes_that_fit_so_far_and_with_what_decides():
     assert any(line.startswith("- never_moves: ") for line in lines[1:-1])
     assert "audit(optimizer)" in lines[-1]
     assert "trace.diagnose(schedule)" in lines[-1]
+
+
+def test_the_causes_allow_for_the_precision_of_the_rate():
+    """In float32 no rate is the schedule's to the last bit, and twice the schedule is still it."""
+    optimizer = sgd()
+    schedule = Cosine(50, 0.1)
+    optimizer.param_groups[0]["lr"] = torch.tensor(1.0)
+
+    def block():
+        for k in range(20):
+            optimizer.param_groups[0]["lr"].fill_(schedule(k) * (1 if k < 10 else 2))
+            optimizer.step()
+
+    with pytest.raises(AuditError, match=r"update 10: (.|\n)*\n- scaled_from: "):
+        audited(block, optimizer, schedule)
 
 
 def test_a_function_that_knows_only_the_block_is_audited_like_any_other():

@@ -123,6 +123,14 @@ def test_a_schedule_of_one_s_own_computes_with_jax():
     np.testing.assert_allclose(rates, Mine()(UPDATES), **FLOAT32)
 
 
+@pytest.mark.parametrize("schedule", [EXAMPLES[8], EXAMPLES[16], EXAMPLES[20]], ids=repr)
+def test_a_stretched_schedule_computes_with_jax(schedule):
+    for one in (schedule, mixed(schedule, Doubled, type(schedule))):
+        stretched = one.stretch(2.5)
+        rates = jax.jit(stretched)(jnp.asarray(UPDATES))
+        np.testing.assert_allclose(rates, stretched(UPDATES), **FLOAT32)
+
+
 @each
 def test_drives_optax(schedule):
     """Plain SGD on w²/2 has the gradient w, so each step is -rate times w."""

@@ -51,7 +51,9 @@ def decay(kind, draw, durations):
     T_max = draw(durations)
     high, low = ends(draw, st.floats(1e-6, 1) if kind is Exponential else fractions)
     more = {"power": draw(st.floats(0.2, 5))} if kind is Polynomial else {}
-    return kind(T_max, high, low, **more), Known(high, low, T_max, high, low, span=T_max)
+    steep = more.get("power", 1) < 1
+    known = Known(high, low, T_max, high, low, span=T_max, steep=steep)
+    return kind(T_max, high, low, **more), known
 
 
 def constant(draw, durations):
@@ -122,7 +124,7 @@ def wsd(draw, durations, parts):
     shape = draw(st.sampled_from(["linear", "sqrt", "cosine"]))
     first = high * (1 / (up + 1)) if up else high
     phases = ((up, high), (T_max - down, high))
-    known = Known(first, low, T_max, high, min(first, low), T_max, falls=not up, phases=phases)
+    known = Known(first, low, T_max, high, min(first, low), T_max, not up, phases, shape == "sqrt")
     return WSD(T_max, down, high, low, up, shape), known
 
 
@@ -142,6 +144,7 @@ def warmed_up(draw, durations, parts):
         updates + its.span,
         falls=False,
         phases=((updates, its.first), *shifted),
+        steep=its.steep,
     )
     return warmup(inner, updates, start), known
 
@@ -164,6 +167,7 @@ def joined(draw, durations, parts):
         begins[-1] + pieces[-1][1].span,
         falls=False,
         phases=tuple(phases),
+        steep=any(its.steep for _, its in pieces),
     )
     return join([schedule for schedule, _ in pieces], begins[1:]), known
 

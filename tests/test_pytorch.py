@@ -2,18 +2,21 @@
 
 import copy
 import io
+import itertools
 import json
 import pickle
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.distributed.checkpoint.state_dict import _init_optim_state
 from torch.optim import lr_scheduler
 from torch.optim.lr_scheduler import CosineAnnealingLR, SequentialLR
 
-from coslr import Constant, Cosine, CosineWarmRestarts, Linear, join, warmup
+from coslr import Constant, Cosine, CosineWarmRestarts, Linear, MultiStep, Schedule, join, warmup
 from coslr.pytorch import ScheduleLR, audit
 
 SCHEDULE = warmup(CosineWarmRestarts(40, 0.1, 1e-3, T_mult=1.5), 10)
@@ -51,7 +54,41 @@ def test_the_rate_at_every_update():
 def test_a_schedule_in_epochs():
     optimizer = sgd()
     scheduler = ScheduleLR(optimizer, Cosine(5, 0.1), steps_per_unit=20)
-    assert run(optimizer, scheduler, 120) == [[Cosine(5, 0.1)(k / 20)] for k in range(120)]
+    rates = [rate for (rate,) in run(optimizer, scheduler, 120)]
+    assert rates == pytest.approx([Cosine(5, 0.1)(k / 20) for k in range(120)], rel=1e-13)
+
+
+def test_a_plain_function_gets_the_time_in_its_own_unit():
+    optimizer = sgd()
+    scheduler = ScheduleLR(optimizer, lambda t: 1 / (1 + t), steps_per_unit=20)
+    assert run(optimizer, scheduler, 50) == [[1 / (1 + k / 20)] for k in range(50)]
+
+
+@pytest.mark.parametrize("per_epoch", [100, 469])
+def test_boundaries_in_epochs_come_at_the_exact_update(per_epoch):
+    assert 30 / 100 < 3 * 0.1
+    late = warmup(MultiStep([0.8], 0.2, gamma=0.5), 0.2)
+    for schedule, updates in [
+        (join([Constant(0.2), Cosine(1, 0.1)], [3 * 0.1]), {30: 0.1}),
+        (MultiStep([3 * 0.1], 0.2, gamma=0.5), {29: 0.2, 30: 0.1}),
+        (warmup(CosineWarmRestarts(0.7, 0.2), 0.3), {per_epoch: 0.2}),
+        (late, {per_epoch - 1: 0.2, per_epoch: 0.1}),
+    ]:
+        optimizer = sgd()
+        units = 100 if 30 in updates else per_epoch
+        rates = run(optimizer, ScheduleLR(optimizer, schedule, steps_per_unit=units), 1000)
+        assert {k: rates[k] for k in updates} == {k: [rate] for k, rate in updates.items()}
+
+
+def test_hold_makes_the_staircase_of_a_loop_that_steps_once_an_epoch():
+    optimizer = sgd(momentum=0.9)
+    scheduler = ScheduleLR(optimizer, Cosine(5, 0.1), hold=20, momentum=Linear(5, 0.9, 0.8))
+    assert run(optimizer, scheduler, 120) == [[Cosine(5, 0.1)(k // 20)] for k in range(120)]
+    assert optimizer.param_groups[0]["momentum"] == 0.8
+    half = sgd()
+    scheduler = ScheduleLR(half, Cosine(5, 0.1), steps_per_unit=20, hold=10)
+    expected = [[Cosine(100, 0.1)(k // 10)] for k in range(45)]
+    assert run(half, scheduler, 45) == expected
 
 
 def test_one_schedule_per_group():
@@ -70,6 +107,115 @@ def test_a_tensor_rate_stays_the_same_tensor():
         assert float(rate) == pytest.approx(Cosine(50, 0.1)(k), rel=1e-6)
         optimizer.step()
         scheduler.step()
+
+
+def two_rates(*rates, kind=torch.optim.SGD, **more):
+    groups = [{"params": [torch.zeros(1, requires_grad=True)], "lr": rate} for rate in rates]
+    return kind(groups, **more)
+
+
+def test_one_schedule_over_groups_with_different_rates_is_refused():
+    with pytest.raises(ValueError, match=r"a list of 2, .* lr: 0.1, 0.01. Or pass relative=True"):
+        ScheduleLR(two_rates(0.1, 0.01), Cosine(50, 0.1))
+    optimizer = two_rates(0.1, 0.01)
+    ScheduleLR(optimizer, [Cosine(50, 0.1), Cosine(50, 0.01)])
+    with pytest.raises(ValueError, match=r"lr: 0\.1, 0\.01"):  # its own rates, not those of now
+        ScheduleLR(optimizer, Cosine(50, 0.1))
+    optimizer = two_rates(0.1, 0.1)
+    ScheduleLR(optimizer, [Cosine(50, 0.2), Cosine(50, 0.3)])
+    ScheduleLR(optimizer, Cosine(50, 0.1))  # a second phase
+    with pytest.raises(ValueError, match="relative=True: must be False, because schedule is a"):
+        ScheduleLR(two_rates(0.1, 0.01), [Cosine(50, 0.1)] * 2, relative=True)
+
+
+@pytest.mark.parametrize("tensors", [False, True])
+@pytest.mark.parametrize("schedule", [warmup(Cosine(45, 0.1), 5), lambda t: 0.1 / (1 + t)])
+def test_relative_keeps_the_ratios(schedule, tensors):
+    own = [0.01, 0.1, 0.0, 0.1]
+    rates = [torch.tensor(rate) for rate in own] if tensors else own
+    optimizer = two_rates(*rates, kind=torch.optim.AdamW if tensors else torch.optim.SGD)
+    scheduler = ScheduleLR(optimizer, schedule, relative=True, steps_per_unit=2)
+    close = 1e-6 if tensors else 1e-13
+    with audit(optimizer, scheduler.schedules, steps_per_unit=2, updates=60):
+        for k, found in enumerate(run(optimizer, scheduler, 60)):
+            expected = [schedule(k / 2) * rate / 0.1 for rate in own]
+            assert found == pytest.approx(expected, rel=close)
+
+
+def test_weight_decay_is_scheduled_too():
+    decay = Linear(50, 0.1, 0.01)
+    optimizer = torch.optim.AdamW([torch.zeros(1, requires_grad=True)], lr=1.0)
+    scheduler = ScheduleLR(optimizer, Cosine(50, 0.1), weight_decay=decay, steps_per_unit=2)
+    for k in range(120):
+        group = optimizer.param_groups[0]
+        assert group["weight_decay"] == pytest.approx(decay(k / 2), rel=1e-13)
+        assert group["lr"] == pytest.approx(Cosine(50, 0.1)(k / 2), rel=1e-13)
+        assert group["betas"] == (0.9, 0.999)
+        optimizer.step()
+        scheduler.step()
+    with pytest.raises(ValueError, match="this optimizer has no weight_decay"):
+        ScheduleLR(torch.optim.LBFGS([torch.zeros(1)]), Cosine(50, 0.1), weight_decay=decay)
+    with pytest.raises(ValueError, match=r"weight_decay\(0\)=-1: must be from 0"):
+        ScheduleLR(optimizer, Cosine(50, 0.1), weight_decay=lambda t: -1)
+
+
+def test_a_group_without_weight_decay_keeps_none():
+    def decays(**more):
+        groups = [
+            {"params": [torch.zeros(1, requires_grad=True)], "weight_decay": decay}
+            for decay in (0.0, 0.1)
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=1.0)
+        scheduler = ScheduleLR(optimizer, Cosine(50, 0.1), weight_decay=Linear(9, 0.2), **more)
+        run(optimizer, scheduler, 12)
+        ScheduleLR(optimizer, Cosine(50, 0.1), weight_decay=Linear(9, 0.2), **more)
+        return [group["weight_decay"] for group in optimizer.param_groups]
+
+    with pytest.raises(ValueError, match=r"different values of weight_decay: 0, 0\.1"):
+        decays()
+    assert decays(relative=True) == [0.0, 0.2]
+
+
+@pytest.mark.parametrize("epoch", [0.42, torch.tensor(0.42), True, "3", float("nan")])
+def test_a_metric_is_no_epoch(epoch):
+    optimizer = sgd()
+    scheduler = ScheduleLR(optimizer, Cosine(50, 0.1))
+    optimizer.step()
+    with pytest.raises(TypeError, match=r"epoch=.*: must be None, or the whole number"):
+        scheduler.step(epoch)
+    with pytest.raises(ValueError, match="epoch=-1"):
+        scheduler.step(-1)
+    scheduler.step(np.int64(7))
+    assert scheduler.get_last_lr() == [Cosine(50, 0.1)(7)]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "bad"), [(lambda t: 0.1 - t, "-0.9"), (lambda t: 0.1 if t < 1 else np.nan, "nan")]
+)
+def test_a_negative_rate_is_refused(schedule, bad):
+    optimizer = sgd()
+    scheduler = ScheduleLR(optimizer, schedule)
+    optimizer.step()
+    with pytest.raises(ValueError, match=f"schedule at update 1={bad}: must be a rate from 0"):
+        scheduler.step()
+
+
+def test_a_rate_in_a_tensor_of_integers_is_refused():
+    optimizer = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=torch.tensor(1))
+    with pytest.raises(TypeError, match=r"optimizer's lr=tensor\(1\): must be .* of floats"):
+        ScheduleLR(optimizer, Cosine(50, 0.1))
+
+
+def test_a_new_param_group_is_a_clear_error():
+    optimizer = sgd()
+    scheduler = ScheduleLR(optimizer, Cosine(50, 0.1))
+    run(optimizer, scheduler, 7)
+    optimizer.add_param_group({"params": [torch.zeros(1, requires_grad=True)]})
+    optimizer.step()
+    with pytest.raises(ValueError, match=r"has 2 param groups, but had 1 .* with last_epoch=7"):
+        scheduler.step()
+    scheduler = ScheduleLR(optimizer, Cosine(50, 0.1), last_epoch=7)
+    assert run(optimizer, scheduler, 5) == [[Cosine(50, 0.1)(k)] * 2 for k in range(8, 13)]
 
 
 def test_momentum_of_sgd_and_of_adam():
@@ -97,6 +243,88 @@ def test_only_after_update_counts_updates_not_calls():
         scheduler.step()
 
 
+def accumulating(rate=0.1, kind=torch.optim.AdamW, schedule=SCHEDULE):
+    weight = nn.Parameter(torch.ones(2))
+    optimizer = kind([weight], lr=rate)
+    return weight, optimizer, ScheduleLR(optimizer, schedule, only_after_update=True)
+
+
+def accumulate(weight, optimizer, scheduler, calls, every=3):
+    """Step the optimizer at every third call and the scheduler at every call."""
+    rates = []
+    for call in calls:
+        if call % every == every - 1:
+            rates.append(optimizer.param_groups[0]["lr"])
+            weight.grad = torch.ones(2)
+            optimizer.step()
+            optimizer.zero_grad()
+        scheduler.step()
+    return rates
+
+
+@pytest.mark.parametrize("optimizer_first", [True, False])
+@pytest.mark.parametrize("same_process", [True, False])
+def test_only_after_update_keeps_its_count_through_a_save_between_the_steps(
+    optimizer_first, same_process
+):
+    weight, optimizer, scheduler = one = accumulating()
+    expected = [SCHEDULE(k) for k in range(20)]
+    assert accumulate(*one, range(30)) == expected[:10]
+    saved = {"before": (optimizer.state_dict(), scheduler.state_dict())}
+    weight.grad = torch.ones(2)
+    optimizer.step()
+    saved["between"] = copy.deepcopy((optimizer.state_dict(), scheduler.state_dict()))
+    for moment, (moments, counter) in saved.items():
+        torch.save(counter, file := io.BytesIO())
+        file.seek(0)
+        counter = torch.load(file, weights_only=True)
+        if not same_process:
+            weight, optimizer, scheduler = accumulating()
+        elif moment == "before":  # an update was seen, and the rollback takes it back
+            assert scheduler._update_seen
+        pairs = [(optimizer, moments), (scheduler, counter)]
+        for one, state in pairs if optimizer_first else reversed(pairs):
+            one.load_state_dict(state)
+        if moment == "between":
+            scheduler.step()
+        else:
+            scheduler.step()  # follows no update
+            assert scheduler.last_epoch == 10
+            assert accumulate(weight, optimizer, scheduler, [2]) == expected[10:11]
+        assert scheduler.last_epoch == 11
+        assert accumulate(weight, optimizer, scheduler, range(27)) == expected[11:20]
+        weight.grad = torch.ones(2)
+        optimizer.step()
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.AdamW])
+@pytest.mark.parametrize("rate", [0.1, torch.tensor(0.1)])
+@pytest.mark.parametrize("order", ["state first", "checkpoint first", "never resumed"])
+@pytest.mark.parametrize("schedule", [SCHEDULE, warmup(Constant(0.1), 4, start=0.0)])
+def test_only_after_update_does_not_count_what_initialises_a_checkpoint(
+    kind, rate, order, schedule
+):
+    """torch.distributed.checkpoint steps once at rate 0, to have a state to load into."""
+    rate = rate.clone() if isinstance(rate, torch.Tensor) else rate
+    weight, optimizer, scheduler = accumulating(rate, kind, schedule)
+    done = 0
+    if order != "never resumed":
+        old = accumulating(rate, kind, schedule)
+        accumulate(*old, range(12))
+        done, state = 4, old[2].state_dict()
+    if order == "state first":
+        scheduler.load_state_dict(state)
+    _init_optim_state(optimizer)
+    if order == "checkpoint first":
+        scheduler.load_state_dict(state)
+    for k in range(done, done + 5):
+        scheduler.step()
+        assert scheduler.last_epoch == k
+        assert float(optimizer.param_groups[0]["lr"]) == pytest.approx(schedule(k), rel=1e-6)
+        accumulate(weight, optimizer, scheduler, [2])
+        assert scheduler.last_epoch == k + 1
+
+
 # GradScaler calls a fused optimizer even when it skips the update.
 @pytest.mark.parametrize("fused", [False, True])
 def test_only_after_update_does_not_count_what_a_grad_scaler_skips(fused):
@@ -105,7 +333,7 @@ def test_only_after_update_does_not_count_what_a_grad_scaler_skips(fused):
     scheduler = ScheduleLR(optimizer, Linear(50, 0.1), only_after_update=True)
     scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
     made = 0
-    with audit(optimizer, Linear(50, 0.1)) as trace:
+    with audit(optimizer, Linear(50, 0.1), updates=8) as trace:
         for k in range(12):
             before = weight.item()
             optimizer.zero_grad()
@@ -278,9 +506,28 @@ def test_loading_the_optimizer_state_of_another_run_keeps_our_rate():
     assert optimizer.param_groups[0]["momentum"] == Linear(50, 0.95, 0.85)(7)
 
 
+def test_a_rate_in_a_float32_tensor_resumes_without_the_optimizer_s_state():
+    """The tensor rounds our rate, which is in force all the same."""
+
+    def make():
+        weight = torch.zeros(1, requires_grad=True)
+        optimizer = torch.optim.AdamW([weight], lr=torch.tensor(1.0))
+        return ScheduleLR(optimizer, SCHEDULE, weight_decay=Linear(50, 0.1))
+
+    scheduler = make()
+    expected = run(scheduler.optimizer, scheduler, 30)
+    scheduler = make()
+    run(scheduler.optimizer, scheduler, 13)
+    state = scheduler.state_dict()
+    assert state["in_force"]
+    scheduler = make()
+    scheduler.load_state_dict(state)
+    assert run(scheduler.optimizer, scheduler, 17) == expected[13:]
+
+
 def test_a_state_is_plain_values_and_another_schedule_refuses_it():
     state = ScheduleLR(sgd(), SCHEDULE).state_dict()
-    assert {type(value) for value in state.values()} <= {int, float, str}
+    assert {type(value) for value in state.values()} <= {bool, int, float, str}
     with pytest.raises(ValueError, match=r"state_dict\['schedule'\]=.*: must be .*, as in this"):
         ScheduleLR(sgd(), Cosine(50, 0.1)).load_state_dict(state)
     with pytest.raises(ValueError, match=r"state_dict\['steps_per_unit'\]=1: must be 2"):
@@ -320,7 +567,7 @@ def test_a_copy_goes_on_with_its_own_optimizer(copied):
         optimizer.step()
         scheduler.step()
     twin = copied(scheduler)
-    with audit(twin.optimizer, Cosine(10, 0.1), first_update=3):
+    with audit(twin.optimizer, Cosine(10, 0.1), first_update=3, updates=3):
         for _ in range(3):
             twin.optimizer.step()
             twin.step()
@@ -344,3 +591,173 @@ def test_a_momentum_outside_0_to_1_is_refused(momentum):
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1, momentum=0.9)
     with pytest.raises(ValueError, match=r"momentum\(0\)=.*: must be from 0 to below 1"):
         ScheduleLR(optimizer, Cosine(10, 0.1), momentum=momentum)
+
+
+# ------------------------------------------------------------- two schedulers on one optimizer
+
+
+def warm_then_cosine():
+    optimizer = sgd(momentum=0.5)
+    first = ScheduleLR(optimizer, Linear(9, 0.1, 0.05), momentum=Linear(9, 0.9, 0.7))
+    second = ScheduleLR(optimizer, Cosine(20, 0.3), momentum=Linear(20, 0.5, 0.4))
+    return optimizer, first, second
+
+
+def equal_rates():
+    """Both phases have the same rate where one follows the other."""
+    optimizer = sgd(momentum=0.5)
+    first = ScheduleLR(optimizer, Constant(0.1), momentum=Linear(9, 0.9, 0.7))
+    second = ScheduleLR(optimizer, warmup(Cosine(20, 0.2), 1), momentum=Constant(0.5))
+    return optimizer, first, second
+
+
+def second_of_torch():
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1, momentum=0.5)
+    first = ScheduleLR(optimizer, Linear(9, 0.1, 0.05), momentum=Linear(9, 0.9, 0.7))
+    return optimizer, first, lr_scheduler.ExponentialLR(optimizer, 0.9)
+
+
+def first_of_torch():
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1, momentum=0.5)
+    first = lr_scheduler.ExponentialLR(optimizer, 0.9)
+    return optimizer, first, ScheduleLR(optimizer, Linear(9, 0.1, 0.05))
+
+
+def in_two_phases(optimizer, first, second, updates, phase=8):
+    for k in updates:
+        group = optimizer.param_groups[0]
+        yield group["lr"], group["momentum"]
+        optimizer.step()
+        (first if k < phase else second).step()
+
+
+def chained(optimizer, first, second, updates):
+    for _ in updates:
+        group = optimizer.param_groups[0]
+        yield group["lr"], group["momentum"]
+        optimizer.step()
+        first.step()
+        second.step()
+
+
+@pytest.mark.parametrize("go", [in_two_phases, chained])
+@pytest.mark.parametrize("make", [warm_then_cosine, equal_rates, second_of_torch, first_of_torch])
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)
+def test_two_schedulers_resume_in_every_load_order(make, go, order):
+    expected = list(go(*make(), range(20)))
+    for same_process in (False, True):
+        for k in range(20):
+            parts = make()
+            list(go(*parts, range(k)))
+            states = copy.deepcopy([part.state_dict() for part in parts])
+            if same_process:  # a rollback
+                list(go(*parts, range(k, 20)))
+            else:
+                parts = make()
+            for i in order:
+                parts[i].load_state_dict(states[i])
+            assert list(go(*parts, range(k, 20))) == expected[k:], k
+
+
+@pytest.mark.parametrize("ours_first", [True, False])
+@pytest.mark.parametrize("optimizer_first", [True, False])
+def test_resume_in_a_chain_of_torch(ours_first, optimizer_first):
+    def make():
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+        both = [ScheduleLR(optimizer, Linear(30, 0.1)), lr_scheduler.ExponentialLR(optimizer, 0.9)]
+        return optimizer, lr_scheduler.ChainedScheduler(both if ours_first else both[::-1])
+
+    optimizer, scheduler = make()
+    expected = run(optimizer, scheduler, 25)
+    for k in range(25):
+        optimizer, scheduler = make()
+        run(optimizer, scheduler, k)
+        states = copy.deepcopy([optimizer.state_dict(), scheduler.state_dict()])
+        optimizer, scheduler = make()
+        pairs = list(zip((optimizer, scheduler), states, strict=True))
+        for one, state in pairs if optimizer_first else reversed(pairs):
+            one.load_state_dict(state)
+        assert run(optimizer, scheduler, 25 - k) == expected[k:]
+
+
+# ------------------------------------------------------------------- states of other schedules
+
+
+def test_a_state_of_another_length_says_how_to_go_on():
+    optimizer = sgd()
+    short = ScheduleLR(optimizer, Cosine(50, 0.1))
+    run(optimizer, short, 30)
+    state = short.state_dict()
+    longer = ScheduleLR(sgd(), Cosine(80, 0.1), momentum=None)
+    with pytest.raises(ValueError, match=r"load_state_dict\(state, extend=True\) to keep"):
+        longer.load_state_dict(state)
+    longer.load_state_dict(state, extend=True)
+    assert run(longer.optimizer, longer, 60) == [[Cosine(80, 0.1)(k)] for k in range(30, 90)]
+    longer = ScheduleLR(sgd(), Cosine(80, 0.1), extend=True)  # where a trainer loads the state
+    longer.load_state_dict(state)
+    assert longer.get_last_lr() == [Cosine(80, 0.1)(30)]
+
+
+def test_a_state_may_lack_newer_fields_and_have_fields_that_are_newer_still():
+    optimizer = sgd(momentum=0.9)
+    scheduler = ScheduleLR(optimizer, Cosine(50, 0.1), momentum=Linear(50, 0.9, 0.8))
+    run(optimizer, scheduler, 30)
+    state = scheduler.state_dict()
+    required = {"last_epoch", "schedule"}
+    for missing in (state.keys() - required, *({name} for name in state.keys() - required)):
+        older = {name: value for name, value in state.items() if name not in missing}
+        again = ScheduleLR(sgd(momentum=0.9), Cosine(50, 0.1), momentum=Linear(50, 0.9, 0.8))
+        again.load_state_dict(older | {"of a later release": 1})
+        assert run(again.optimizer, again, 9) == [[Cosine(50, 0.1)(k)] for k in range(30, 39)]
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "message"),
+    [
+        (None, ValueError, "state_dict=None: must be the state_dict of a ScheduleLR"),
+        ({"schedule": "[]"}, ValueError, "must be the state_dict of a ScheduleLR"),
+        ({"last_epoch": 1.5}, TypeError, r"state_dict\['last_epoch'\]=1.5"),
+        ({"last_epoch": -2}, ValueError, r"state_dict\['last_epoch'\]=-2"),
+        ({"hold": 2}, ValueError, r"state_dict\['hold'\]=2: must be 1, as in this"),
+    ],
+)
+def test_refuses_a_state(state, error, message):
+    scheduler = ScheduleLR(sgd(), SCHEDULE)
+    whole = state and "schedule" not in state
+    with pytest.raises(error, match=message):
+        scheduler.load_state_dict(scheduler.state_dict() | state if whole else state)
+    assert scheduler.get_last_lr() == [SCHEDULE(0)]
+    assert scheduler.last_epoch == 0
+
+
+@dataclass(frozen=True)
+class Table(Schedule):
+    rates: object
+
+    def formula(self, t, xp):
+        return float(self.rates[min(int(t), len(self.rates) - 1)])
+
+
+@pytest.mark.parametrize("made", [np.asarray, torch.tensor, list, memoryview])
+@pytest.mark.parametrize("length", [50, 50_000])
+def test_schedules_with_different_arrays_are_told_apart(made, length):
+    rates = np.linspace(0.1, 0.2, length)
+    others = rates.copy()
+    others[length // 2] = 0.3
+    state = ScheduleLR(sgd(), Table(made(rates))).state_dict()
+    assert len(state["schedule"]) < 30_000
+    ScheduleLR(sgd(), Table(made(rates.copy()))).load_state_dict(state)
+    with pytest.raises(ValueError, match=r"state_dict\['schedule'\]="):
+        ScheduleLR(sgd(), Table(made(others))).load_state_dict(state)
+
+
+def rate_of(t):
+    return 0.1 / (1 + t)
+
+
+def test_a_copy_in_epochs():
+    optimizer = sgd()
+    scheduler = ScheduleLR(optimizer, rate_of, steps_per_unit=20, relative=True)
+    run(optimizer, scheduler, 3)
+    twin = pickle.loads(pickle.dumps(scheduler))
+    assert run(twin.optimizer, twin, 9) == [[rate_of(k / 20)] for k in range(3, 12)]

@@ -4,7 +4,7 @@ import json
 import math
 import pickle
 import warnings
-from dataclasses import dataclass, fields
+from dataclasses import KW_ONLY, dataclass, field, fields
 from fractions import Fraction
 from functools import partial
 from random import Random
@@ -180,20 +180,62 @@ def test_refuses_nan(schedule):
             schedule(t)
 
 
+NESTED = Constant(0.1).to_dict()
+for _ in range(5000):
+    NESTED = {"schedule": "Warmup", "inner": NESTED, "updates": 5}
+SHARED = Constant(0.1).to_dict()
+for _ in range(60):  # 2 ** 60 schedules, if each is built
+    SHARED = {"schedule": "Join", "schedules": [SHARED, SHARED], "joints": [5]}
+ITSELF = {"schedule": "Warmup", "updates": 5}
+ITSELF["inner"] = ITSELF
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"schedule": "Sine"}, "'Sine'"),
-        ({}, "schedule"),
-        ({"schedule": "Cosine", "T_max": 5, "eta_max": 1, "gamma": 2}, "gamma"),
+        ({"schedule": "Sine"}, "'Sine'.*: must be one of .*Cosine"),
+        ({}, r"config\['schedule'\]=None: must be one of"),
+        ({"schedule": ["Cosine"]}, r"config\['schedule'\]=\['Cosine'\]: must be one of"),
+        ({"schedule": "Schedule", "T_max": 5}, "'Schedule': must be one of"),
+        ({"schedule": "coslr.schedules.os"}, "must be one of"),
+        ({"schedule": "__import__('os').abort()"}, "must be one of"),
+        ({"schedule": "Cosine", "T_max": 5, "eta_max": 1, "gamma": 2}, r"\['gamma'\]: .* T_max"),
+        ({"schedule": "Cosine", "T_max": 5, "eta_max": 1, 7: 2, None: 1}, r"\[7, None\]: must be"),
+        ({"schedule": "Cosine", "T_max": 5, "_amplitude": 9}, "_amplitude"),
+        ({"schedule": "Cosine", "T_max": 5}, "config for Cosine=.* that also has eta_max"),
         ({"schedule": "Cosine", "T_max": -5, "eta_max": 1}, "T_max=-5"),
+        ({"schedule": "Cosine", "T_max": 10**400, "eta_max": 1}, "T_max=1000.*: must be"),
+        ({"schedule": "Cosine", "T_max": math.nan, "eta_max": 1}, "T_max=nan: must be"),
+        ({"schedule": "Warmup", "inner": {"schedule": "Sine"}, "updates": 5}, "'Sine'"),
+        (NESTED, "nested at most 100 levels deep"),
+        (ITSELF, "nested at most 100 levels deep"),
+        (SHARED, "at most 100,000 parts"),
     ],
+    ids=lambda value: value[:30] if isinstance(value, str) else "config",
 )
 def test_from_dict_refuses(config, message):
     with pytest.raises(ValueError, match=message):
         coslr.from_dict(config)
-    with pytest.raises(TypeError):
-        coslr.from_dict([config])
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (None, "config=None: must be a dict from Schedule.to_dict, not NoneType"),
+        ("Cosine(5, 0.1)", "must be a dict"),
+        ([Constant(0.1).to_dict()], "must be a dict"),
+        ({"schedule": "Cosine", "T_max": "exit()", "eta_max": 1}, r"T_max='exit\(\)': must be"),
+        ({"schedule": "Cosine", "T_max": [[[5]]], "eta_max": 1}, "T_max="),
+        ({"schedule": "Cosine", "T_max": {"a": {}}, "eta_max": 1}, "T_max="),
+        ({"schedule": "Warmup", "inner": {"a": 5}, "updates": 5}, "schedule={'a': 5}: must be"),
+        ({"schedule": "Join", "schedules": 5, "joints": []}, "schedules=5: must be a sequence"),
+        ({"schedule": "Join", "schedules": ["x"], "joints": []}, r"schedules\[0\]='x': must be"),
+    ],
+    ids=str,
+)
+def test_from_dict_refuses_wrong_kinds(config, message):
+    with pytest.raises(TypeError, match=message):
+        coslr.from_dict(config)
 
 
 # ----------------------------------------------------------------------------- arguments
@@ -351,7 +393,7 @@ def test_sets_of_arguments_find_a_schedule_that_does_not_check_them(impostor):
         (lambda: OneCycle(10, 0.1, peak=10), "peak=10"),
         (lambda: OneCycle(10, 0.1, shape="sqrt"), "shape='sqrt'"),
         (lambda: WSD(10, 9, 0.1, warmup=2), "decay=9: must be at most"),
-        (lambda: warmup(Cosine(10, 0.1), 0), "updates=0"),
+        (lambda: warmup(Cosine(10, 0.1), -1), "updates=-1: must be .* from 0"),
         (lambda: warmup(Cosine(10, 0.1), 5, start=0.2), "start=0.2"),
         (lambda: join([Cosine(10, 0.1)], [5]), "boundaries"),
         (lambda: join([Cosine(10, 0.1)] * 3, [5, 4]), "boundaries"),
@@ -576,3 +618,217 @@ def test_an_error_in_a_formula_is_left_alone():
     with pytest.raises(AttributeError, match="eta") as caught:
         Mine()(1)
     assert not hasattr(caught.value, "__notes__")
+
+
+# ------------------------------------------------------------------------ configs, pickles
+
+
+@dataclass(frozen=True)
+class Flat(Schedule):
+    eta: float
+
+    def formula(self, t, xp):
+        return self.eta + 0.0 * xp.clip(t, 0, 1)
+
+
+@dataclass(frozen=True)
+class FlatAndMore(Flat):
+    times: tuple = (1, (2, 3))
+    options: tuple = ()
+
+
+@dataclass(frozen=True)
+class ByName(Flat):
+    _: KW_ONLY
+    floor: float
+    computed: float = field(init=False, default=7.0)
+
+
+@dataclass(frozen=True)
+class Around(Flat):
+    schedule: Schedule
+    schedule_: int = 3
+    table: dict = field(default_factory=dict, compare=False)
+
+
+class Outer:
+    @dataclass(frozen=True)
+    class Nested(Flat):
+        pass
+
+
+class DoubledFlat(Doubled, Flat):
+    """A mixin's class, which is no dataclass of its own."""
+
+
+Shared = dataclass(frozen=True)(type("Cosine", (Flat,), {"__module__": __name__}))
+Shared.__qualname__ = "Shared"
+
+OWN = [
+    Flat(0.1),
+    FlatAndMore(0.1, times=(5, (6, 7)), options=("a", None)),
+    FlatAndMore(np.float32(0.5)),
+    ByName(0.1, floor=0.01),
+    Around(0.1, Flat(0.2), 4),
+    Around(0.1, Around(0.2, Cosine(5, 0.1))),
+    Outer.Nested(0.1),
+    DoubledFlat(0.1),
+    Shared(0.1),
+    warmup(join([Around(0.1, Shared(0.3)), Cosine(5, 0.1)], [7]), 3),
+    Flat(0.1).stretch(2.5),
+]
+
+
+@pytest.mark.parametrize("schedule", OWN, ids=repr)
+def test_a_schedule_of_one_s_own_makes_the_round_trip(schedule):
+    again = coslr.from_dict(json.loads(json.dumps(schedule.to_dict())))
+    assert again == schedule
+    assert type(again) is type(schedule)
+    assert again(3) == schedule(3)
+    assert pickle.loads(pickle.dumps(schedule)) == schedule
+    assert coslr.from_dict(Cosine(5, 0.1).to_dict()) == Cosine(5, 0.1)  # ours is still ours
+
+
+def test_a_dict_among_the_arguments_stays_a_dict():
+    schedule = Around(0.1, Flat(0.2), table={"schedule": [1, 2], "inner": Cosine(5, 0.1)})
+    again = coslr.from_dict(json.loads(json.dumps(schedule.to_dict())))
+    assert again.table == {"schedule": (1, 2), "inner": Cosine(5, 0.1)}
+
+
+def test_two_classes_of_one_name_need_their_full_names():
+    def first():
+        return dataclass(frozen=True)(type("Twin", (Flat,), {"__module__": "first"}))(0.1)
+
+    def second():
+        return dataclass(frozen=True)(type("Twin", (Flat,), {"__module__": "second"}))(0.1)
+
+    twins = first(), second()
+    with pytest.raises(ValueError, match=r"'Twin': must be the full name .*first.Twin"):
+        coslr.from_dict(twins[0].to_dict())
+    for twin in twins:
+        name = f"{type(twin).__module__}.Twin"
+        assert coslr.from_dict(twin.to_dict() | {"schedule": name}) == twin
+
+
+# ------------------------------------------------------------------------------- stretching
+
+
+def test_stretch_by_hand():
+    assert 30 / 100 < 3 * 0.1
+    restarts = CosineWarmRestarts(0.1, 0.2)
+    in_updates = restarts.stretch(100)
+    assert in_updates == CosineWarmRestarts(10, 0.2)
+    assert in_updates.boundaries_before(40) == (10, 20, 30)
+    assert in_updates(30) == 0.2
+    assert CosineWarmRestarts(0.1, 0.2).stretch(11)(11) == 0.2  # 10 * 1.1 is more than 11
+    assert Step(0.1, 0.2).stretch(11).boundaries_before(23)[9::10] == (11, 22)
+    assert MultiStep([3 * 0.1, 9], 0.1).stretch(100).milestones == (30, 900)
+    assert Cosine(50, 0.1).stretch(469).stretch(1 / 469) == Cosine(50, 0.1)
+    assert Cosine(1 / 3, 0.1).stretch(300) == Cosine(100, 0.1)
+    assert CosineWarmRestarts(0.1, 0.2, cycles=10).stretch(11).length == 11
+
+
+@pytest.mark.parametrize("per_epoch", [100, 469])
+def test_a_restart_behind_a_fractional_warmup_comes_on_time(per_epoch):
+    """At 469 updates an epoch both parts are fractions, and their sum is whole."""
+    schedule = warmup(CosineWarmRestarts(0.7, 0.2), 0.3).stretch(per_epoch)
+    assert schedule(per_epoch) == 0.2
+    assert schedule(per_epoch - 1) < 1e-3
+    drop = warmup(MultiStep([4.9], 0.2), 0.1).stretch(per_epoch)
+    assert [round(drop(5 * per_epoch - i), 9) for i in (1, 0)] == [0.2, 0.02]
+
+
+@pytest.mark.parametrize("start", [None, 0.01])
+def test_a_stretched_warmup_rises_as_before(start):
+    """The rise in epochs begins at 1 / 1.5 of its end, and so does the one in updates."""
+    schedule = warmup(Cosine(4.5, 0.1), 0.5, start=start)
+    stretched = schedule.stretch(100)
+    k = np.arange(600)
+    assert np.allclose(stretched(k), schedule(k / 100), rtol=1e-12, atol=1e-15)
+    assert stretched(0) == schedule(0)
+    assert stretched(50) == 0.1
+    assert stretched.length == 500
+    one = WSD(4.5, 1, 0.1, warmup=0.5)
+    assert np.allclose(one.stretch(100)(k), one(k / 100), rtol=1e-12, atol=1e-15)
+    assert one.stretch(100).boundaries == (50, 350)
+
+
+@dataclass(frozen=True)
+class Late(Cosine):
+    """Ours with one more time, which stretching must not forget."""
+
+    delay: float = 1.0
+
+    @property
+    def length(self):
+        return self.T_max + self.delay
+
+    def formula(self, t, xp):
+        return super().formula(t - self.delay, xp)
+
+
+@dataclass(frozen=True)
+class DropsAt(Schedule):
+    """It drops at a time that a division may miss."""
+
+    at: float
+
+    def _boundaries(self, t):
+        return [self.at]
+
+    def formula(self, t, xp):
+        return 1.0 * xp.where(t < self.at, 0.2, 0.1)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [Late(2.0, 0.1), DropsAt(3 * 0.1), mixed(Cosine(2, 0.1), Doubled, Cosine), DoubledFlat(0.3)],
+    ids=repr,
+)
+def test_a_schedule_of_one_s_own_stretches_too(schedule):
+    stretched = schedule.stretch(100)
+    k = np.arange(320)
+    expected = schedule((k + 1e-9) / 100)
+    assert np.allclose(stretched(k), expected, rtol=0, atol=1e-9)
+    assert [stretched(i) for i in k.tolist()] == pytest.approx(expected, abs=1e-9)
+    assert stretched.length == pytest.approx(schedule.length * 100)
+    assert schedule.stretch(1) is schedule
+    assert schedule.stretch(4).stretch(0.25) is schedule
+    assert repr(stretched) == f"{schedule!r}.stretch(100)"
+    both = warmup(schedule, 0.5).stretch(100)
+    assert np.allclose(both(k + 50), expected, rtol=0, atol=1e-9)
+
+
+def test_the_boundaries_of_a_stretched_schedule_of_one_s_own():
+    stretched = DropsAt(3 * 0.1).stretch(100)
+    assert [stretched(k) for k in (29, 30)] == [0.2, 0.1]
+    assert stretched.boundaries_before(31) == (30,)
+    assert stretched.boundaries_before(30) == ()
+    with pytest.raises(ValueError, match="boundaries_before"):
+        _ = mixed(Step(1, 0.1), Doubled, Step).stretch(2).boundaries
+
+
+@pytest.mark.parametrize(
+    ("factor", "error", "message"),
+    [
+        (0, ValueError, "factor=0: must be a number above 0"),
+        (-2, ValueError, "factor=-2: must be a number above 0"),
+        (math.inf, ValueError, "factor=inf: must be .* finite"),
+        ("9", TypeError, "factor='9': must be a number above 0"),
+        (True, TypeError, "factor=True"),
+        (1e299, ValueError, "T_max=.*: must be a number of updates"),
+        (1e-200, ValueError, "T_max=.*: must be a number of updates"),
+    ],
+)
+def test_stretch_refuses(factor, error, message):
+    with pytest.raises(error, match=message):
+        Cosine(50, 0.1).stretch(factor)
+
+
+@pytest.mark.parametrize("none", [0, 0.0, np.int64(0)])
+def test_a_warmup_of_no_updates_is_the_schedule(none):
+    schedule = Cosine(50, 0.1)
+    assert warmup(schedule, none) is schedule
+    assert warmup(schedule, none, start=0.0) is schedule
+    with pytest.raises(TypeError, match=r"schedule=0\.1: must be a schedule"):
+        warmup(0.1, none)

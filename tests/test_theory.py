@@ -8,8 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from coslr import WSD, Constant, Cosine, Linear
-from coslr.theory import convex_bound, noisy_quadratic, tuned_bound
+from coslr import WSD, Constant, Cosine, Linear, theory
+from coslr.theory import (
+    bound_objective,
+    convex_bound,
+    noisy_quadratic,
+    quadratic_objective,
+    tuned_bound,
+)
 
 rates_of_a_run = arrays(float, st.integers(1, 30), elements=st.floats(1e-4, 1.5))
 
@@ -181,6 +187,55 @@ def test_updates_at_rate_zero_change_nothing():
     with_pauses = convex_bound([0.5, 0.0, 0.3, 0.0, 0.0])
     without = convex_bound([0.5, 0.3])
     assert with_pauses.tolist() == [without[0], without[0], without[1], without[1], without[1]]
+
+
+# ------------------------------------------------------------------ their derivatives by each rate
+
+
+def by_finite_differences(function, rates):
+    steps = 1e-5 * np.diag(rates)
+    return np.array([(function(rates + d) - function(rates - d)) / (2 * d.sum()) for d in steps])
+
+
+@settings(max_examples=30)
+@given(rates=rates_of_a_run, momentum=st.sampled_from([0.0, 0.5, 0.9]))
+def test_quadratic_objective_is_the_last_loss_and_its_gradient(rates, momentum):
+    problem = [1.0, 0.3, 0.05], [0.2, 0.0, 0.1], [1.0, -2.0, 0.5], momentum
+    loss, gradient = quadratic_objective(*problem)(rates)
+    assert loss == noisy_quadratic(rates, *problem)[-1]
+    expected = by_finite_differences(lambda r: noisy_quadratic(r, *problem)[-1], rates)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-6 * loss)
+
+
+@settings(max_examples=30)
+@given(rates=rates_of_a_run, D=st.floats(0.1, 10), G=st.floats(0.1, 10))
+def test_bound_objective_is_the_last_bound_and_its_gradient(rates, D, G):
+    bound, gradient = bound_objective(D, G)(rates)
+    assert bound == pytest.approx(convex_bound(rates, D, G)[-1], rel=1e-12)
+    expected = by_finite_differences(lambda r: convex_bound(r, D, G)[-1], rates)
+    np.testing.assert_allclose(gradient * rates, expected * rates, rtol=1e-4, atol=1e-5 * bound)
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("curvatures", lambda: quadratic_objective([0.0], 0.1)),
+        ("noise", lambda: quadratic_objective([1.0], -0.1)),
+        ("momentum", lambda: quadratic_objective([1.0], 0.1, momentum=1.0)),
+        ("D", lambda: bound_objective(D=0.0)),
+        ("G", lambda: bound_objective(G=np.inf)),
+        ("rates", lambda: bound_objective()([0.1, 0.0])),
+        ("rates", lambda: quadratic_objective([1.0], 0.1)([])),
+    ],
+)
+def test_objectives_refuse(name, make):
+    with pytest.raises(ValueError, match=f"^{name}="):
+        make()
+
+
+def test_theory_has_all_that_it_names():
+    for name in theory.__all__:
+        assert getattr(theory, name).__doc__
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ with extra("keras"):
     try:
         import keras
     except ModuleNotFoundError as error:
-        if error.name != "tensorflow":
+        if not str(error.name).startswith("tensorflow"):
             raise
         raise ImportError(
             "Keras looks for TensorFlow unless the variable KERAS_BACKEND is torch or jax: set it "
@@ -19,7 +19,6 @@ with extra("keras"):
         ) from error
 
 
-@keras.saving.register_keras_serializable(package="coslr")
 class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
     """What `as_schedule` returns: Keras calls it with the number of updates that are done."""
 
@@ -53,6 +52,10 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: i
     def from_config(cls, config: dict[str, Any]) -> "KerasSchedule":
         """The schedule that ``get_config`` described."""
         return cls(from_dict(config["schedule"]), config["steps_per_unit"])
+
+
+# So that keras.models.load_model finds the class by its name.
+keras.saving.register_keras_serializable(package="coslr")(KerasSchedule)
 
 
 def as_schedule(schedule: Schedule, *, steps_per_unit: float = 1) -> KerasSchedule:
@@ -118,8 +121,3 @@ class RecordRates(keras.callbacks.Callback):  # type: ignore[misc]
         """Read the rate of the update that comes."""
         rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
         self.trace.rates.append(float(rate))
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Let Keras write back ``iterations``, which its JAX trainer otherwise keeps to itself."""
-        if keras.backend.backend() == "jax":
-            self.model.jax_state_sync()

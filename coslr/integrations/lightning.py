@@ -32,7 +32,7 @@ class AuditCallback(lightning.Callback):
         trace: the rates of the last call of ``fit``, which grows while it runs.
 
     Raises:
-        AuditError: out of ``trainer.fit``, as `audit` does.
+        coslr.audit.AuditError: out of ``trainer.fit``, as `audit` does.
 
     Example:
         ``lightning.Trainer(callbacks=[AuditCallback(schedule)])``; the recipe for Lightning is a

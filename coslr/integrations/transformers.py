@@ -31,7 +31,7 @@ class AuditCallback(transformers.TrainerCallback):
         trace: the rates of the last call of ``train``, which grows while it runs.
 
     Raises:
-        AuditError: out of ``trainer.train``, as `audit` does.
+        coslr.audit.AuditError: out of ``trainer.train``, as `audit` does.
 
     Example:
         ``transformers.Trainer(..., callbacks=[AuditCallback(schedule)])``; the recipe for Trainer

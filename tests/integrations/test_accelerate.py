@@ -91,11 +91,9 @@ def test_resumed_from_a_checkpoint(tmp_path, prepared, done):
 
 
 @pytest.mark.filterwarnings("ignore:scheduler.step")
-def test_a_scheduler_that_counts_batches_is_caught_and_named():
+def test_a_scheduler_that_counts_batches_is_caught():
     with pytest.raises(AuditError, match=r"update 0: the schedule says 0\.025, but 0\.05"):
         train(prepared=False, accumulate=2)
-    causes = train(prepared=False, accumulate=2, audited=None).diagnose(SCHEDULE)
-    assert causes[0].cause in ("too_fast", "one_early")
 
 
 TWO_PROCESSES = """

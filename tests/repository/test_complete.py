@@ -29,7 +29,8 @@ FAMILY = sorted(
     if inspect.isclass(kind)
     and issubclass(kind, coslr.Schedule)
     and kind.__module__ == "coslr.schedules"
-    and name not in ("Schedule", "Warmup", "Join")  # the base; what `warmup` and `join` return
+    # The base, and what `warmup`, `join` and `stretch` return.
+    and name not in ("Schedule", "Warmup", "Join", "Stretched")
 )
 
 

@@ -28,6 +28,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 COME_ALONG = {"ipywidgets": {"IPython"}, "matplotlib": {"cycler", "PIL"}}
 # What files of the top level need besides numpy.
 BESIDES_NUMPY = {file: {"torch"} for file in ("_optimizers.py", "audit.py", "pytorch.py")}
+BESIDES_NUMPY["logs.py"] = {"tensorboard"}
+# Each integration needs torch, and the library that it is named after.
+INTEGRATED = {"keras", "lightning", "transformers"}
 
 # The one file of the experiments that draws, if it is asked to.
 DRAWS = {"standings.py": {"matplotlib"}}
@@ -47,6 +50,8 @@ def allowed(path):
     room, *rest = path.relative_to(PACKAGE).parts
     if not rest:
         return packages() | BESIDES_NUMPY.get(room, set())
+    if room == "integrations":
+        return packages() | {"torch"} | ({path.stem} & INTEGRATED)
     if room == "experiments":
         return packages("train") | DRAWS.get(rest[0], set())
     return packages("train", "course")

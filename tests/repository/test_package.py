@@ -17,7 +17,12 @@ from hatchling.builders.wheel import WheelBuilder
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = f"coslr-{coslr.__version__}"
-SAMPLES = {"README.md", "LICENSE-fashion-mnist", "fashion_mnist_sample.npz"}
+SAMPLES = {
+    "README.md",
+    "LICENSE-fashion-mnist",
+    "fashion_mnist_sample.npz",
+    "persuasion.txt.gz",
+}
 # What the module's folder holds in a clean checkout.
 MODULE = {
     path.relative_to(ROOT).as_posix()
@@ -99,7 +104,7 @@ import coslr
 
 assert coslr.__file__.startswith(sys.argv[1])
 kinds = {kind.__name__ for kind in coslr.Schedule.__subclasses__()}
-assert kinds <= {*coslr.__all__, "Warmup", "Join"}
+assert kinds <= {*coslr.__all__, "Warmup", "Join", "Stretched"}
 schedule = coslr.warmup(coslr.Cosine(50, 0.1, 0.0001), 5)
 assert coslr.from_dict(schedule.to_dict()) == schedule
 try:

@@ -59,7 +59,7 @@ def _sentence(rates: np.ndarray, schedule: Schedule, first_update: int = 0) -> s
                 optimizer.param_groups[0]["lr"] = rate
                 optimizer.step()
     except AuditError as error:
-        return f"The audit says: {error}."
+        return f"The audit says: {str(error).splitlines()[0]}."
     return ""
 
 

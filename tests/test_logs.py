@@ -1,0 +1,380 @@
+"""Logs of finished runs: what is read, what is refused, and the check from the shell.
+
+The conventions of Trainer and Lightning are measured with real runs in tests/integrations.
+"""
+
+import csv
+import json
+import math
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given, settings
+
+import coslr
+from coslr import Constant, Cosine, MultiStep, OneCycle, join, logs, warmup
+from coslr.trace import Trace, TraceError
+from tests.test_laws import known_schedules
+
+SCHEDULE = warmup(Cosine(T_max=900, eta_max=3e-4), updates=100)
+TEXT = "warmup(Cosine(900, 3e-4), 100)"
+
+
+def trainer_state(folder, rates, first=1, every=1):
+    """What Trainer writes: the rate of update k in the row with step k + 1, and other rows."""
+    history = [
+        {"step": k + first, "epoch": k / 100, "loss": 1.0, "learning_rate": rate}
+        for k, rate in rates.items()
+        if (k + first) % every == 0
+    ]
+    history.append({"step": 1000, "train_runtime": 3.2, "train_loss": 1.1})
+    path = folder / "trainer_state.json"
+    path.write_text(json.dumps({"global_step": 1000, "log_history": history}))
+    return path
+
+
+def table(folder, columns, rows, name="metrics.csv"):
+    path = folder / name
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(rows)
+    return path
+
+
+# ------------------------------------------------------------------------------------ files
+
+
+def test_trainer_state(tmp_path):
+    path = trainer_state(tmp_path, {k: SCHEDULE(k) for k in range(1000)}, every=50)
+    trace = logs.read(path)
+    assert list(trace.indices) == list(range(49, 1000, 50))
+    assert trace.first_update == 0
+    trace.check(SCHEDULE)
+    with pytest.raises(TraceError):
+        logs.read(path, first_step=0).check(SCHEDULE)
+
+
+def test_a_log_history_alone(tmp_path):
+    path = tmp_path / "history.json"
+    path.write_text(json.dumps([{"step": 1, "learning_rate": 0.1}, {"step": 2, "loss": 1.0}]))
+    assert logs.read(path).groups == [[0.1]]
+
+
+def test_the_last_checkpoint_of_a_folder(tmp_path):
+    for step in (9, 10):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        trainer_state(folder, dict.fromkeys(range(step), 0.1))
+    assert len(logs.read(tmp_path).rates) == 10
+    trainer_state(tmp_path, dict.fromkeys(range(12), 0.1))
+    assert len(logs.read(str(tmp_path)).rates) == 12
+
+
+def test_lightning_with_many_groups(tmp_path):
+    """The logger sorts its columns as text."""
+    names = sorted(f"lr-AdamW/pg{i}" for i in range(1, 12))
+    others = [f"{name}-{what}" for name in names for what in ("momentum", "weight_decay")]
+    rates = [int(name.rpartition("pg")[2]) / 100 for name in names]
+    rows = [[*rates, *([0.9, 0.01] * 11), "", step] for step in (0, 1)]
+    rows.insert(1, [""] * 33 + [0.7, 0])  # a row that holds a loss
+    trace = logs.read(table(tmp_path, [*names, *others, "loss", "step"], rows))
+    assert trace.groups == [[i / 100] * 2 for i in range(1, 12)]
+    assert trace.other == {"momentum": [[0.9] * 2] * 11, "weight_decay": [[0.01] * 2] * 11}
+    assert list(trace.indices) == [0, 1]
+
+
+def test_a_table_of_ones_own(tmp_path):
+    rows = [[10, 0.1, 0.01], [20, "", 0.02], [30, 0.3, 0.03]]
+    path = table(tmp_path, ["at", "eta", "beta"], rows, "mine.csv")
+    trace = logs.read(path, rate="eta", update="at")
+    assert (trace.rates, trace.updates) == ([0.1, 0.3], [10, 30])
+    assert logs.read(path, rate="eta", update="at", first_step=10).updates == [0, 20]
+    assert list(logs.read(path, rate="beta").indices) == [0, 1, 2]  # rows are counted
+    with pytest.raises(ValueError, match=r"row 1 has 'eta'='': must be a number"):
+        logs.read(path, rate=["eta", "beta"])
+
+
+def test_a_table_that_pandas_wrote(tmp_path):
+    """pandas writes whole numbers as floats in a column with gaps, and some gaps as nan."""
+    path = tmp_path / "mine.csv"
+    path.write_text("\ufeffstep,lr\n0.0,0.1\n1.0,nan\n2.0,0.3\n", encoding="utf-8")
+    assert logs.read(path, rate="lr").updates == [0, 2]
+
+
+def test_a_trace_reads_what_it_wrote(tmp_path):
+    path = tmp_path / "trace.csv"
+    for trace in (
+        Trace([[0.1, 1 / 3], [0.2, 0.3]], 7, None, {"momentum": [[0.9, 0.8], [0.7, 0.6]]}),
+        Trace([[0.1, 1 / 3]], 0, [9, 19]),
+    ):
+        trace.to_csv(path)
+        assert logs.read(path) == trace
+
+
+def test_a_resumed_run_replaces_what_its_checkpoint_threw_away(tmp_path):
+    rows = [[k, 0.5] for k in range(8)] + [[k, 0.1 * k] for k in range(5, 10)]
+    trace = logs.read(table(tmp_path, ["step", "lr"], rows), rate="lr")
+    assert trace.rates == [0.5] * 5 + [0.1 * k for k in range(5, 10)]
+    assert list(trace.indices) == list(range(10))
+
+
+@pytest.mark.parametrize(
+    ("indices", "first_update"),
+    [([0, 1, 2], 0), ([49, 99], 0), ([600, 601], 600), ([119, 139], 119)],
+)
+def test_where_a_run_began(tmp_path, indices, first_update):
+    """A log of every 50th update has none of the first 49; one that begins at 600 goes on."""
+    path = table(tmp_path, ["step", "lr"], [[k, 0.1] for k in indices])
+    trace = logs.read(path, rate="lr")
+    assert (trace.first_update, list(trace.indices)) == (first_update, indices)
+
+
+@pytest.mark.slow
+def test_tensorboard(tmp_path):
+    pytest.importorskip("tensorboard")
+    tensorboard = pytest.importorskip("torch.utils.tensorboard")
+    for begin, end in ((0, 7), (5, 10)):  # a run that was resumed at 5
+        with tensorboard.SummaryWriter(tmp_path, filename_suffix=f".{begin}") as writer:
+            for k in range(begin, end):
+                writer.add_scalar("lr-SGD", SCHEDULE(k), k)
+                writer.add_scalar("loss", 1.0, k)
+                writer.add_scalar("precise", SCHEDULE(k), k, new_style=True, double_precision=True)
+    trace = logs.read(tmp_path)
+    assert list(trace.indices) == list(range(10))
+    trace.check(SCHEDULE, tolerance=1e-6)
+    with pytest.raises(TraceError):
+        trace.check(SCHEDULE)
+    one = min(tmp_path.iterdir())
+    assert len(logs.read(one).rates) == 7
+    assert logs.main([str(tmp_path), "--schedule", TEXT]) == 0
+    assert logs.read(tmp_path, rate="precise").rates == [SCHEDULE(k) for k in range(10)]
+    precise = [str(tmp_path), "--schedule", TEXT, "--rate", "precise", "--tolerance", "1e-12"]
+    assert logs.main(precise) == 0
+    with pytest.raises(ValueError, match=r"has no column 'lr'; it has .*'loss'"):
+        logs.read(tmp_path, rate="lr")
+
+
+# -------------------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "message"),
+    [
+        ("log.txt", "", {}, "must be a .json, a .csv, a TensorBoard file"),
+        ("log.json", "{", {}, "must be JSON, but"),
+        ("log.json", "[1]", {}, "must be a trainer_state.json"),
+        ("log.json", '{"log_history": {}}', {}, "must be a trainer_state.json"),
+        ("log.json", '[{"step": 1, "loss": 2}]', {}, "no column 'learning_rate'; it has 'step'"),
+        ("log.json", '[{"step": 0, "learning_rate": 2}]', {}, "row number 0: .* number from 1"),
+        ("log.json", '[{"step": null, "learning_rate": 2}]', {}, "row 0 has 'step'=None"),
+        ("log.json", '[{"step": 1, "learning_rate": [2]}]', {}, r"'learning_rate'=\[2\]"),
+        ("log.csv", "", {}, "the columns are none"),
+        ("log.csv", "lr,loss\n", {}, "name the column .* the columns are 'lr', 'loss'"),
+        ("log.csv", "lr-A,lr-B,step\n", {}, "name the column"),
+        ("log.csv", "lr,loss\n", {"rate": "lr"}, "holds no learning rate"),
+        ("log.csv", "lr\n0.1\n", {"rate": "eta"}, "has no column 'eta'; it has 'lr'"),
+        ("log.csv", "lr\n0.1\n", {"rate": "lr", "update": "k"}, "has no column 'k'"),
+        ("log.csv", "lr,step\nhigh,1\n", {"rate": "lr"}, "row 0 has 'lr'='high': must be a number"),
+        ("log.csv", "lr,step\n0.1,1.5\n", {"rate": "lr"}, "row number 1.5"),
+        ("log.csv", "lr,step\n0.1,inf\n", {"rate": "lr"}, "row number inf"),
+        ("log.csv", "lr,step\n0.1,-1\n", {"rate": "lr"}, "row number -1"),
+        ("log.csv", "lr,step\n0.1,1\n", {"rate": "lr", "first_step": -1}, "first_step=-1"),
+    ],
+)
+def test_what_is_no_log_is_refused(tmp_path, name, content, options, message):
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(ValueError, match=message):
+        logs.read(path, **options)
+
+
+def test_missing_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"neither trainer_state.json, nor"):
+        logs.read(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        logs.read(tmp_path / "trainer_state.json")
+
+
+def test_without_tensorboard(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard.backend.event_processing", None)
+    (tmp_path / "events.out.tfevents.1").write_bytes(b"")
+    with pytest.raises(ModuleNotFoundError, match=r'pip install "coslr\[tensorboard\]"'):
+        logs.read(tmp_path)
+
+
+# -------------------------------------------------------------------- a schedule, as text
+
+
+@settings(max_examples=200)
+@given(known_schedules())
+def test_the_text_of_a_schedule_is_read_back(drawn):
+    schedule, _ = drawn
+    assert logs.parse_schedule(repr(schedule)) == schedule
+
+
+def test_every_schedule_of_ours_can_be_written():
+    kinds = {name for name in coslr.__all__ if isinstance(getattr(coslr, name), type)}
+    assert kinds - {"Schedule"} | {"warmup", "join"} >= set(logs.CONSTRUCTORS)
+    assert kinds - {"Schedule", "Diagnosis"} <= set(logs.CONSTRUCTORS)
+
+
+def test_texts():
+    assert logs.parse_schedule(TEXT) == SCHEDULE
+    assert logs.parse_schedule(" MultiStep([30, 45], eta_max=1)\n") == MultiStep([30, 45], 1)
+    text = "join([Constant(1), OneCycle(9, 1, shape='linear', peak=None)], (4,))"
+    assert logs.parse_schedule(text) == join([Constant(1), OneCycle(9, 1, shape="linear")], [4])
+
+
+HOSTILE = [
+    "",
+    "1",
+    "Cosine",
+    "Cosine(",
+    "[Cosine(9, 1)]",
+    "Cosine(9, 1); 3",
+    "Cosine(9, 1) if 1 else 2",
+    "open('file')",
+    "__import__('os').system('true')",
+    "Cosine.__init__(9, 1)",
+    "(lambda: Cosine(9, 1))()",
+    "Schedule()",
+    "Cosine(*[9, 1])",
+    "Cosine(**{'T_max': 9})",
+    "Cosine(9, eta_max=(x := 1))",
+    "Cosine(2 ** 99999999, 1)",
+    "Cosine(9, True)",
+    "Cosine(9, 1j)",
+    "Cosine(9, b'1')",
+    "Cosine(9, - -1)",
+    "Cosine(9, +1)",
+    "Cosine(9, -1)",
+    "Cosine(9, 1e999)",
+    "Cosine(9, '1')",
+    "Cosine(9, None)",
+    "Cosine(9)",
+    "Cosine(9, 1, size=3)",
+    "Cosine(9, [x for x in (1, 2)])",
+    "OneCycle(9, 1, shape=f'{exit()}')",
+    "join([Cosine(9, 1), 3], [4])",
+    "Cosine(9, 1)\0",
+    "Cosine(" + 5000 * "9" + ", 1)",
+    "CosineWarmRestarts(1e-99, 1, T_mult=1.0000001)",
+    5000 * "(",
+    4000 * "[]",
+    9000 * "-" + "1",
+    2000 * "f(" + 2000 * ")",
+    3000 * "a." + "b()",
+    20_000 * " ",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:20] or "empty")
+@pytest.mark.filterwarnings("ignore::SyntaxWarning")
+def test_any_other_text_is_refused_at_once(text):
+    start = time.perf_counter()
+    with pytest.raises(ValueError, match="schedule=") as caught:
+        logs.parse_schedule(text)
+    assert len(str(caught.value)) < 2000
+    assert time.perf_counter() - start < 1
+
+
+def test_what_is_no_text_is_refused():
+    with pytest.raises(TypeError, match="must be a text, not int"):
+        logs.parse_schedule(3)
+
+
+# ------------------------------------------------------------------------ from the shell
+
+
+def test_right(tmp_path, capsys):
+    path = trainer_state(tmp_path, {k: SCHEDULE(k) for k in range(1000)}, every=50)
+    assert logs.main([str(path), "--schedule", TEXT]) == 0
+    said = capsys.readouterr().out
+    assert said == f"right: 20 logged rates, of updates 49 to 999, are those of {SCHEDULE!r}\n"
+
+
+def test_right_so_far(tmp_path, capsys):
+    path = trainer_state(tmp_path, {k: SCHEDULE(k) for k in range(500)}, every=50)
+    assert logs.main([str(path), "--schedule", TEXT]) == 0
+    said = capsys.readouterr().out
+    assert said.endswith("\nThe log ends at update 499, but the schedule at 1000.\n")
+
+
+@pytest.mark.parametrize(
+    ("rate", "cause"),
+    [
+        (lambda k: SCHEDULE(2 * k), "too_fast"),
+        (lambda k: SCHEDULE(k) / 4, "scaled"),
+        (lambda k: 3e-4, "never_moves"),
+        (lambda k: SCHEDULE(k - k % 100), "per_epoch"),
+    ],
+)
+def test_wrong_and_why(tmp_path, capsys, rate, cause):
+    path = trainer_state(tmp_path, {k: rate(k) for k in range(1000)}, every=10)
+    assert logs.main([str(path), "--schedule", TEXT]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("wrong: update ")
+    assert f"\n- {cause}: " in said
+
+
+def test_wrong_without_a_known_cause(tmp_path, capsys):
+    path = trainer_state(tmp_path, {k: 3e-4 * abs(math.sin(k * k)) for k in range(1000)})
+    assert logs.main([str(path), "--schedule", TEXT]) == 1
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_options(tmp_path, capsys):
+    def status(path, *options):
+        return logs.main([str(path), *options])
+
+    epochs = Cosine(3, eta_max=0.1)
+    rows = [[k + 5, 0.5, epochs(k / 4), epochs(k // 4)] for k in range(12)]
+    path = table(tmp_path, ["at", "loss", "lr", "held"], rows)
+    at, shape = ["--update", "at", "--first-step", "5"], ["--schedule", "Cosine(3, eta_max=0.1)"]
+    assert status(path, *at, *shape, "--rate", "lr", "--steps-per-unit", "4") == 0
+    assert status(path, *at, *shape, "--rate", "held", "--hold", "4") == 0
+    assert status(path, *at, *shape, "--rate", "held") == 1
+    both = ["--rate", "lr", "--rate", "loss", "--schedule", "Constant(0.5)"]
+    assert status(path, *at, *shape, *both, "--steps-per-unit", "4") == 0
+    near = ["--rate", "loss", "--schedule", "Constant(0.50001)"]
+    assert status(path, *near) == 1
+    assert status(path, *near, "--tolerance", "1e-3") == 0
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["log.csv", "--schedule", "exit()"], "'exit' is none of"),
+        (["log.csv", "--schedule", TEXT, "--rate", "eta"], "has no column 'eta'"),
+        (["log.csv", "--schedule", TEXT, "--schedule", TEXT, "--rate", "lr"], "a list of 1"),
+        (["log.csv", "--schedule", TEXT, "--rate", "lr", "--tolerance", "1"], "tolerance=1"),
+        (["log.csv", "--schedule", TEXT, "--rate", "lr", "--hold", "0"], "hold=0"),
+        (["none.csv", "--schedule", TEXT], "No such file"),
+        (["log.txt", "--schedule", TEXT], "must be a .json"),
+    ],
+)
+def test_what_cannot_be_checked(tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    table(tmp_path, ["lr"], [[0.1], [0.1]], "log.csv")
+    (tmp_path / "log.txt").write_text("")
+    assert logs.main(arguments) == 2
+    said = capsys.readouterr()
+    assert not said.out
+    assert message in said.err
+
+
+@pytest.mark.slow
+def test_the_program(tmp_path):
+    def program(*arguments):
+        run = [sys.executable, "-m", "coslr.logs", *arguments]
+        return subprocess.run(run, capture_output=True, text=True)
+
+    path = trainer_state(tmp_path, {k: SCHEDULE(k) for k in range(1000)})
+    assert program(path, "--schedule", TEXT).stdout.startswith("right: 1000 logged rates")
+    assert program(path, "--schedule", "Cosine(1000, 3e-4)").returncode == 1
+    assert program(path).returncode == 2
+    assert "--first-step" in program("--help").stdout

@@ -1,0 +1,132 @@
+"""The search against minima that are known, and what it makes of the three theories."""
+
+import numpy as np
+import pytest
+
+from coslr import WSD, Cosine, Linear
+from coslr.optimal import best_rates
+from coslr.theory import (
+    LossLaw,
+    bound_objective,
+    convex_bound,
+    noisy_quadratic,
+    quadratic_objective,
+    tuned_bound,
+)
+
+
+def starts(updates, peak):
+    t = np.arange(updates)
+    return [
+        Cosine(updates, peak)(t),
+        Linear(updates, peak)(t),
+        WSD(updates, updates // 5, peak)(t),
+    ]
+
+
+@pytest.mark.parametrize("start", starts(60, 0.7), ids=["cosine", "linear", "wsd"])
+def test_one_noisy_dimension_has_its_best_rates_in_closed_form(start):
+    """Each update makes E[x²] smallest with the rate h E[x²] / (h² E[x²] + c)."""
+    h, c, xx = 0.8, 0.3, 1.0
+    expected = []
+    for _ in start:
+        eta = h * xx / (h**2 * xx + c)
+        expected.append(eta)
+        xx = (1 - eta * h) ** 2 * xx + eta**2 * c
+    found = best_rates(quadratic_objective([h], c), start)
+    np.testing.assert_allclose(found, expected, rtol=2e-3)
+
+
+def test_the_bound_is_smallest_for_nearly_a_line():
+    updates = 400
+    found = [best_rates(bound_objective(), start) for start in starts(updates, 0.05)]
+    for rates in found[1:]:
+        np.testing.assert_allclose(rates[:-1], found[0][:-1], rtol=0.01, atol=1e-5)
+    best = found[0]
+    assert tuned_bound(best)[0] == pytest.approx(1, rel=1e-4)  # its scale is the best one as well
+    line = np.linspace(best[0], 0, updates)
+    assert np.abs(best - line)[:-1].max() < 0.02 * best[0]
+    bounds = [tuned_bound(shape)[1] for shape in starts(updates, 1.0)]
+    assert convex_bound(best)[-1] < min(bounds)
+    assert convex_bound(best)[-1] > 0.99 * min(bounds)  # the line is hardly worse
+
+
+def test_the_annealing_law_wants_a_cliff():
+    """It is linear in the recent rates, so each is the largest or none at all."""
+    law = LossLaw("annealing", {"L0": 2.7, "A": 0.9, "alpha": 0.5, "C": 200.0, "memory": 60.0})
+    for start in starts(2000, 0.001):
+        rates = best_rates(law.objective, start, largest=0.001)
+        between = (rates > 1e-5) & (rates < 0.999e-3)
+        assert between.sum() <= 2
+        assert (np.diff(rates) <= 1e-9).all()
+        gradient = law.objective(rates)[1]
+        assert (gradient[rates > 0.999e-3] <= 0).all()
+        assert (gradient[rates < 1e-5] >= 0).all()
+
+
+def test_the_multi_power_law_wants_a_plateau_and_a_cooldown():
+    numbers = {"L0": 2.7, "A": 0.9, "alpha": 0.5, "B": 300.0, "C": 2.0, "beta": 0.6, "gamma": 0.5}
+    law = LossLaw("multi-power", numbers)
+    peak = 0.001
+    found = [
+        best_rates(law.objective, start, largest=peak, knots=100) for start in starts(5000, peak)
+    ]
+    ends = [law.objective(rates)[0] for rates in found]
+    assert max(ends) - min(ends) < 1e-4
+    for rates in found:
+        assert (rates[:2500] > 0.999 * peak).all()
+        assert rates[-1] < 0.05 * peak
+    others = [law.predict(rates)[-1] for rates in starts(5000, peak)]
+    assert ends[0] < min(others) - 0.001
+
+
+def test_the_noisy_quadratic_of_many_dimensions():
+    h, updates = 1 / np.arange(1, 21), 200
+    objective = quadratic_objective(h, 0.1 * h)
+    found = [best_rates(objective, start) for start in starts(updates, 1.0)]
+    ends = [noisy_quadratic(rates, h, 0.1 * h)[-1] for rates in found]
+    assert max(ends) / min(ends) < 1 + 1e-4
+    others = [
+        min(noisy_quadratic(scale * shape, h, 0.1 * h)[-1] for scale in np.geomspace(0.2, 2, 30))
+        for shape in starts(updates, 1.0)
+    ]
+    assert ends[0] < min(others)
+
+
+def test_knots_have_straight_lines_between_them():
+    rates = best_rates(bound_objective(), starts(101, 0.1)[1], knots=5)
+    bends = np.flatnonzero(np.abs(np.diff(rates, 2)) > 1e-9) + 1
+    assert set(bends) <= {25, 50, 75}
+    assert convex_bound(rates)[-1] < convex_bound(starts(101, 0.1)[1])[-1]
+
+
+def test_all_updates_as_knots_are_no_knots():
+    start = starts(30, 0.1)[0]
+    free = best_rates(bound_objective(), start)
+    assert (best_rates(bound_objective(), start, knots=30) == free).all()
+
+
+def test_no_rate_is_above_the_largest():
+    rates = best_rates(bound_objective(), starts(50, 0.1)[0], largest=0.05)
+    assert rates.max() == pytest.approx(0.05)
+    assert convex_bound(rates)[-1] <= convex_bound(np.minimum(starts(50, 0.1)[1], 0.05))[-1]
+
+
+@pytest.mark.parametrize(
+    ("error", "name", "arguments"),
+    [
+        (ValueError, "start", {"start": []}),
+        (ValueError, "start", {"start": [0.0, 0.0]}),
+        (ValueError, "start", {"start": [0.1, np.nan]}),
+        (TypeError, "start", {"start": ["fast"]}),
+        (ValueError, "largest", {"largest": 0.0}),
+        (ValueError, "largest", {"largest": np.nan}),
+        (TypeError, "largest", {"largest": "0.1"}),
+        (ValueError, "knots", {"knots": 1}),
+        (ValueError, "knots", {"knots": 4}),
+        (TypeError, "knots", {"knots": 2.0}),
+    ],
+)
+def test_wrong_arguments_are_named(error, name, arguments):
+    with pytest.raises(error, match=f"^{name}="):
+        best_rates(bound_objective(), **({"start": [0.1, 0.1, 0.1]} | arguments))
