@@ -29,6 +29,7 @@ COME_ALONG = {"ipywidgets": {"IPython"}, "matplotlib": {"cycler", "PIL"}}
 # What files of the top level need besides numpy.
 BESIDES_NUMPY = {file: {"torch"} for file in ("_optimizers.py", "audit.py", "pytorch.py")}
 BESIDES_NUMPY["logs.py"] = {"tensorboard"}
+BESIDES_NUMPY |= {file: {"scipy"} for file in ("loss_laws.py", "optimal.py", "theory.py")}
 # Each integration needs torch, and the library that it is named after.
 INTEGRATED = {"keras", "lightning", "transformers"}
 
