@@ -24,7 +24,10 @@ def shown(value: object) -> str:
     >>> len(shown(list(range(1000))))
     305
     """
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # an int of more than 4,300 digits, or an object whose repr is broken
+        return f"<{type(value).__name__}>"
     if len(text) <= LONGEST_REPR:
         return text
     half = LONGEST_REPR // 2

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from coslr._arguments import require, require_type, sequence
+from coslr._arguments import require, sequence
 from coslr._arrays import Array, floats, rates_of_one_run
 from coslr._optional import extra
 
@@ -372,12 +372,11 @@ def _checked_runs(
 
 def _checked_run(i: int, rates: ArrayLike, updates: ArrayLike, losses: ArrayLike) -> _Run:
     eta = rates_of_one_run(f"rates[{i}]", rates)
-    counts = np.asarray(updates)
-    right = "whole numbers of updates"
-    require_type(counts.dtype.kind in "iu", f"updates[{i}]", updates, right)
-    right = f"increasing, from 1 to the number of rates, {len(eta)}"
-    inside = counts.ndim == 1 and len(counts) > 0 and counts[0] >= 1 and counts[-1] <= len(eta)
-    require(inside and (np.diff(counts) > 0).all(), f"updates[{i}]", updates, right)
+    counts = floats(f"updates[{i}]", updates)
+    right = f"whole numbers from 1 to the number of rates, {len(eta)}, increasing"
+    whole = counts.ndim == 1 and len(counts) > 0 and (counts == np.floor(counts)).all()
+    inside = whole and counts[0] >= 1 and counts[-1] <= len(eta) and (np.diff(counts) > 0).all()
+    require(inside, f"updates[{i}]", updates, right)
     known = floats(f"losses[{i}]", losses)
     right = f"one loss for each of the {len(counts)} updates[{i}]"
     require(known.shape == counts.shape, f"losses[{i}]", losses, right)

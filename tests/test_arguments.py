@@ -115,3 +115,13 @@ def test_a_long_value_keeps_its_ends_only():
     assert text.endswith("9999, 'last']")
     with pytest.raises(ValueError, match=r"^rates=.{300,310}: must be finite$"):
         arguments.require(False, "rates", list(range(10_000)), "finite")
+
+
+class Broken:
+    def __repr__(self):
+        raise RuntimeError("broken")
+
+
+@pytest.mark.parametrize(("value", "text"), [(10**5000, "<int>"), (Broken(), "<Broken>")])
+def test_a_value_that_cannot_be_printed_is_named_by_its_type(value, text):
+    assert arguments.shown(value) == text

@@ -248,6 +248,10 @@ GOOD = {
         (r"updates\[1\]=.*increasing", {"updates": [GOOD["updates"][0], [10, 10, 20, 30, 40]]}),
         (r"updates\[0\]=.*from 1 to.*50", {"updates": [[0, 10, 20, 30, 40]] * 2}),
         (r"updates\[0\]=.*from 1 to.*50", {"updates": [[10, 20, 30, 40, 51]] * 2}),
+        (r"updates\[0\]=.*whole", {"updates": [[10.5, 20, 30, 40, 50]] * 2}),
+        (r"updates\[0\]=.*whole", {"updates": [[]] * 2}),
+        (r"updates\[0\]=.*whole", {"updates": [[10, 20, 30, 40, np.nan]] * 2}),
+        (r"updates\[0\]=.*whole", {"updates": [10, 20]}),
         (r"losses\[0\]=.*each of the 5", {"losses": [[3.0], GOOD["losses"][1]]}),
         (r"losses\[1\]=.*above 0", {"losses": [GOOD["losses"][0], [5, 4, np.nan, 3, 2]]}),
         (r"losses\[0\]=.*above 0", {"losses": [[5, 4, 0, 3, 2], GOOD["losses"][1]]}),
@@ -274,7 +278,8 @@ def test_a_decay_after_the_last_known_loss_is_no_decay():
     [
         ("rates=0.1: must be a list", {"rates": 0.1}),
         (r"rates\[0\]=", {"rates": ["fast", "slow"]}),
-        (r"updates\[0\]=.*whole numbers", {"updates": [[10.5, 20, 30, 40, 50]] * 2}),
+        (r"updates\[0\]=", {"updates": [["late"] * 5] * 2}),
+        (r"updates\[0\]=", {"updates": [[[10], [20, 30]]] * 2}),
         (r"losses\[0\]=", {"losses": [["low"] * 5] * 2}),
     ],
 )
