@@ -2,7 +2,8 @@ r"""Laws that predict the loss curve of a schedule from the curves of a few othe
 
 `fit_loss_law` fits a law to runs that were trained, and `LossLaw.predict` gives the loss of any
 other schedule for the same model, data and batch size. Both laws say the same two things: the loss
-falls as the learning rates add up, and it stays higher as long as the rate is high.
+falls as the learning rates add up, and it stays higher as long as the rate is high. Both predict
+well only near the peak rate of the runs that they were fitted to.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ LAWS = {
     "multi-power": ("L0", "A", "alpha", "B", "C", "beta", "gamma"),
 }
 HUBER = 0.001  # Residuals of log losses beyond this count less than by their square.
+DETERMINED = 1e-10  # Below this, no loss depends on some parameter.
 PIECES = 250  # The multi-power law costs updates × points, so it is computed at so many points.
 
 
@@ -48,6 +50,7 @@ class LossLaw:
         given = self.parameters
         complete = set(given) == set(names) and all(0 <= given[name] < np.inf for name in names)
         require(complete, "parameters", given, right)
+        require(given.get("memory", 1) >= 1, "parameters", given, "with a memory from 1 update")
 
     def predict(self, rates: ArrayLike) -> Array:
         """The loss after each update.
@@ -102,8 +105,8 @@ class LossLaw:
         progress = float(_progress(p, S1[-1:])[0])
         slope = -p["alpha"] * (progress - p["L0"]) / S1[-1]  # of the progress, by every rate
         if self.law == "annealing":
-            forgotten = 1 - 1 / p["memory"]
-            share = forgotten ** np.arange(len(eta))[::-1] / p["memory"]
+            kept = 1 - 1 / p["memory"]  # of the average, at each update
+            share = kept ** np.arange(len(eta))[::-1] / p["memory"]
             loss = progress + p["C"] * _recent_rate(eta, p["memory"])[-1]
             return float(loss), slope + p["C"] * share
         require((eta > 0).all(), "rates", rates, "above 0 at each update for the multi-power law")
@@ -128,14 +131,17 @@ def fit_loss_law(
     This is the law of Tissue and co-authors, who write :math:`-C' S_2` with the annealing area
     :math:`S_2(t) = \sum_{i \le t} \sum_{k \le i} \lambda^{i-k} (\eta_{k-1} - \eta_k)`. Summed from
     :math:`\eta_{-1} = 0`, it is :math:`-M m(t)`, where :math:`\lambda = 1 - 1/M` and
-    :math:`C = C' M`. Summed from the peak, as in the paper, it differs by a constant, which
-    :math:`L_0` takes up.
+    :math:`C = C' M`. Summed from the peak, as in the paper, it differs by a constant once the
+    warm-up is forgotten, and :math:`L_0` takes up the constant.
 
     The multi-power law gives each drop of the rate a power law of its own, whose time is the sum
     :math:`S_k(t) = \eta_k + \dots + \eta_t` of the rates since:
 
-    .. math:: L(t) = L_0 + A\,S_1(t)^{-\alpha} - B \sum_{k \le t} (\eta_{k-1} - \eta_k)
+    .. math:: L(t) = L_0 + A\,S_1(t)^{-\alpha} - B \sum_{k=p}^{t} (\eta_{k-1} - \eta_k)
               \left(1 - \left(1 + C\,\eta_k^{-\gamma} S_k(t)\right)^{-\beta}\right)
+
+    where p is the update at which the rate first reaches its highest. The paper begins with the
+    update after it; here the warm-up counts as one rise, with :math:`\eta_{p-1} = 0`.
 
     The fit minimises Huber's loss of the differences between predicted and known log losses, so
     that single outliers count little. It leaves out losses from before a run's rate first reaches
@@ -155,8 +161,8 @@ def fit_loss_law(
 
     Raises:
         ValueError, TypeError: an argument is wrong, or the runs cannot determine the law: they have
-            fewer losses than the law has parameters, or no loss is known at a rate below an earlier
-            one. The message says which.
+            fewer losses than the law has parameters, no loss is known at a rate below an earlier
+            one, or a parameter changes no prediction. The message says which.
 
     Example:
         Two runs whose losses follow the law exactly, a constant rate and a straight line to zero:
@@ -205,10 +211,18 @@ def _recent_rate(eta: Array, memory: float) -> Array:
 
 def _power_fall(p: dict[str, float], eta: Array, S1: Array) -> float:
     """What all drops of the rate have taken off the loss after the last update."""
-    drops = -np.diff(eta, prepend=0.0)
+    drops = _drops(eta)
     k = np.flatnonzero(drops)  # a constant rate has hardly any
     x = _ages(eta[k], S1[-1] - S1[k] + eta[k], p["gamma"])
     return float(p["B"] * (drops[k] @ (1 - (1 + p["C"] * x) ** -p["beta"])))
+
+
+def _drops(eta: Array) -> Array:
+    """How far each rate is below the one before; the warm-up counts as one rise at its end."""
+    drops = -np.diff(eta, prepend=0.0)
+    peak = eta.argmax()
+    drops[:peak], drops[peak] = 0.0, -eta[peak]
+    return drops
 
 
 def _ages(eta: Array, S: Array, gamma: float) -> Array:
@@ -218,15 +232,18 @@ def _ages(eta: Array, S: Array, gamma: float) -> Array:
 
 
 def _power_fall_gradient(p: dict[str, float], eta: Array, S1: Array) -> Array:
-    drops = -np.diff(eta, prepend=0.0)
+    drops = _drops(eta)
     S = S1[-1] - S1 + eta
     age = _ages(eta, S, p["gamma"])
     base = 1 + p["C"] * age
     power = 1 - base ** -p["beta"]
+    peak = eta.argmax()
+    power[:peak] = 0.0  # before the end of the warm-up, no drop counts
     by_age = drops * p["C"] * p["beta"] * base ** (-p["beta"] - 1)
     # A rate is the upper end of the next drop and the lower end of its own; it sets its own drop's
     # clock, and it counts in the sums S of its own and all earlier drops.
-    through_drops = np.append(power[1:], 0.0) - power
+    through_drops = -power
+    through_drops[peak:-1] += power[peak + 1 :]
     through_clock = by_age * -p["gamma"] * age / eta
     through_sums = np.cumsum(by_age * eta ** -p["gamma"])
     return np.asarray(p["B"] * (through_drops + through_clock + through_sums))
@@ -301,7 +318,7 @@ def _drops_in_pieces(run: _Run) -> tuple[Array, Array, Array]:
     eta, S1 = run.rates[ends], np.cumsum(run.rates)
     before = S1[ends] - eta  # the sum of rates before the update
     middle = np.concatenate([before[:1], (before[:-1] + before[1:]) / 2])
-    drops = -np.diff(eta, prepend=0.0)
+    drops = _drops(eta)
     eta = np.concatenate([eta[:1], (eta[:-1] + eta[1:]) / 2])
     some = drops != 0
     since = np.maximum(S1[run.known][:, None] - middle[some], 0.0)
@@ -340,7 +357,12 @@ def _least(
         )
         for start in starts
     ]
-    return named(min(fits, key=lambda fit: float(fit.cost)).x)
+    best = min(fits, key=lambda fit: float(fit.cost))
+    # In some direction nothing may change the predictions, and then any number would do.
+    strengths = np.linalg.svd(best.jac, compute_uv=False)
+    right = "enough to tell the parameters apart, some of them from soon after a drop of the rate"
+    require(strengths[-1] > DETERMINED * strengths[0], "losses", losses, right)
+    return named(best.x)
 
 
 def _checked_runs(

@@ -22,6 +22,7 @@ def best_rates(
     start: ArrayLike,
     largest: float = np.inf,
     knots: int | None = None,
+    falling: bool = False,
 ) -> Array:
     r"""Change the learning rate of every update until the objective is smallest.
 
@@ -39,9 +40,12 @@ def best_rates(
         knots: only so many rates are free, evenly spread from the first update to the last, and the
             rates between are on straight lines. From 2 to the number of updates; None: all rates
             are free. A few hundred are enough for a run of 50,000 updates.
+        falling: no rate may be above the one before, at the knots and so anywhere. A law fitted to
+            runs whose rates only fell says little of rates that rise, and the search would find
+            that out.
 
     Returns:
-        The best rates found, at least a millionth of the highest rate at the start; (updates,).
+        The best rates found; (updates,). Where 0 would be best they are tiny instead.
 
     Raises:
         ValueError, TypeError: an argument is wrong; the message names it and says what is right.
@@ -82,19 +86,34 @@ def best_rates(
         result: Array = values[before] * (1 - share) + values[after] * share
         return result
 
-    def log_objective(logs: Array) -> tuple[float, Array]:
-        values = np.exp(logs)
+    def logs_of(free: Array) -> Array:
+        """The log rates at the knots: the variables, or the first of them less the later drops."""
+        return free[0] - np.append(0.0, np.cumsum(free[1:])) if falling else free
+
+    def log_objective(free: Array) -> tuple[float, Array]:
+        values = np.exp(logs_of(free))
         loss, gradient = objective(between(values))
         at_knots = np.bincount(before, gradient * (1 - share), len(at))
         at_knots += np.bincount(after, gradient * share, len(at))
-        return np.log(loss), at_knots * values / loss
+        by_log = at_knots * values / loss
+        if falling:  # The first variable moves all knots, and a drop moves all after it.
+            later = np.cumsum(by_log[::-1])[::-1]
+            by_log = np.append(later[0], -later[1:])
+        return np.log(loss), by_log
 
+    low, high = np.log(smallest), np.log(largest)
+    first_logs = np.log(np.clip(first[at], smallest, largest))
+    bounds = [(low, high)] * len(at)
+    if falling:
+        first_logs = np.minimum.accumulate(first_logs)
+        first_logs = np.append(first_logs[0], -np.diff(first_logs))
+        bounds[1:] = [(0.0, np.inf)] * (len(at) - 1)
     result = minimize(
         log_objective,
-        np.log(np.clip(first[at], smallest, largest)),
+        first_logs,
         jac=True,
         method="L-BFGS-B",
-        bounds=[(np.log(smallest), np.log(largest))] * len(at),
+        bounds=bounds,
         options={"maxiter": 5000, "maxfun": 10_000, "ftol": 1e-13, "gtol": 1e-9, "maxcor": 20},
     )
-    return between(np.exp(result.x))
+    return between(np.exp(logs_of(result.x)))

@@ -122,6 +122,8 @@ class Broken:
         raise RuntimeError("broken")
 
 
-@pytest.mark.parametrize(("value", "text"), [(10**5000, "<int>"), (Broken(), "<Broken>")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(10**5000, "<int>"), (Broken(), "<Broken>")], ids=["int", "broken"]
+)
 def test_a_value_that_cannot_be_printed_is_named_by_its_type(value, text):
     assert arguments.shown(value) == text

@@ -69,7 +69,8 @@ def test_the_multi_power_law_wants_a_plateau_and_a_cooldown():
     law = LossLaw("multi-power", numbers)
     peak = 0.001
     found = [
-        best_rates(law.objective, start, largest=peak, knots=100) for start in starts(5000, peak)
+        best_rates(law.objective, start, largest=peak, knots=100, falling=True)
+        for start in starts(5000, peak)
     ]
     ends = [law.objective(rates)[0] for rates in found]
     assert max(ends) - min(ends) < 1e-4
@@ -104,6 +105,21 @@ def test_all_updates_as_knots_are_no_knots():
     start = starts(30, 0.1)[0]
     free = best_rates(bound_objective(), start)
     assert (best_rates(bound_objective(), start, knots=30) == free).all()
+
+
+def test_rates_that_may_only_fall():
+    """The best of a rising list is its mean, here in logarithms."""
+
+    def distance(rates):
+        apart = np.log(rates / [0.1, 0.4, 0.2, 0.05])
+        return 1 + np.sum(apart**2), 2 * apart / rates
+
+    found = best_rates(distance, [0.3, 0.1, 0.2, 0.1], falling=True)
+    np.testing.assert_allclose(found, [0.2, 0.2, 0.2, 0.05], rtol=1e-4)
+    free = best_rates(distance, [0.3, 0.1, 0.2, 0.1])
+    np.testing.assert_allclose(free, [0.1, 0.4, 0.2, 0.05], rtol=1e-4)
+    capped = best_rates(distance, [0.3, 0.1, 0.2, 0.1], largest=0.12, falling=True)
+    np.testing.assert_allclose(capped, [0.12, 0.12, 0.12, 0.05], rtol=1e-4)
 
 
 def test_no_rate_is_above_the_largest():

@@ -40,3 +40,18 @@ def test_the_repository_has_one_address():
     )
     assert len(addresses) >= 2
     assert len(set(addresses)) == 1
+
+
+def test_the_error_is_the_one_that_an_audit_gives():
+    torch = pytest.importorskip("torch")
+    from coslr import Cosine
+    from coslr.pytorch import AuditError, audit
+
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=1000)
+    with pytest.raises(AuditError) as caught, audit(optimizer, Cosine(1000, 0.1)):  # noqa: PT012
+        for _ in range(2):
+            optimizer.step()
+            scheduler.step()
+            scheduler.step()
+    assert f"AuditError: {caught.value}\n```" in README
