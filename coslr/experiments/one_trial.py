@@ -148,6 +148,7 @@ def train_trial(trial: Trial, threads: int = 1) -> TrialResult:
             batch_size=trial.batch_size,
             optimizer=lambda parameters, lr: _make_optimizer(trial, parameters, lr),
             momentum=trial.momentum,
+            weight_decay=trial.weight_decay,
             seed=trial.seed,
             progress=False,
             after_epoch=report,

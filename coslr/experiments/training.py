@@ -146,6 +146,7 @@ def fit(
     optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.SGD,
     steps_per_unit: float = 1,
     momentum: Callable[[float], float] | None = None,
+    weight_decay: Callable[[float], float] | None = None,
     seed: int = 0,
     progress: bool = True,
     after_epoch: Callable[[int, nn.Module], object] | None = None,
@@ -156,8 +157,8 @@ def fit(
 
     Each epoch goes through the training images once, in a new random order and in full batches; it
     drops the images that are left over. If an update uses any other rate than the schedule's, the
-    run stops with AuditError. The training runs on the model's device, and the images are moved
-    there.
+    run stops with AuditError. So it does for momentum and weight decay, if they have a schedule.
+    The training runs on the model's device, and the data are moved there.
 
     Equal arguments give the same history to the last bit on a CPU (with the same number of torch
     threads, on the same machine and release of PyTorch). PyTorch's global random state stays as it
@@ -180,6 +181,7 @@ def fit(
             ``updates_per_epoch(data, batch_size)`` for one written in epochs.
         momentum: SGD's momentum or Adam's betas[0] as a function of the same unit, as
             `coslr.pytorch.ScheduleLR` takes it; None leaves it as the optimizer has it.
+        weight_decay: the same for the optimizer's weight decay.
         seed: where the order of the images and the model's dropout come from, a whole number from 0
             to 2**32 - 1.
         progress: show a progress bar.
@@ -221,8 +223,14 @@ def fit(
     shuffle = torch.Generator().manual_seed(seed)
     built_optimizer = optimizer(model.parameters(), lr=float(schedule(0)))
     scheduler = ScheduleLR(
-        built_optimizer, schedule, steps_per_unit=steps_per_unit, momentum=momentum
+        built_optimizer,
+        schedule,
+        steps_per_unit=steps_per_unit,
+        momentum=momentum,
+        weight_decay=weight_decay,
     )
+    planned = {"lr": schedule, "momentum": momentum, "weight_decay": weight_decay}
+    audited = {name: values for name, values in planned.items() if values is not None}
     losses = np.full(epochs * per_epoch, np.nan)
     rates = losses.copy()
     test_accuracy, test_loss = np.full((2, epochs), np.nan)
@@ -231,7 +239,7 @@ def fit(
     with (
         suppress(_Diverged),
         audit(
-            built_optimizer, schedule, steps_per_unit=steps_per_unit, updates=len(losses)
+            built_optimizer, audited, steps_per_unit=steps_per_unit, updates=len(losses)
         ) as trace,
         seeded(seed, device),
         _evaluation_mode_after(model),

@@ -114,6 +114,7 @@ class Trial:
         optimizer: the name of a class in ``torch.optim``, or a class or function.
         options: the optimizer's arguments besides the rate; a dict, kept as sorted pairs.
         momentum: a schedule for SGD's momentum or Adam's betas[0], or None.
+        weight_decay: a schedule for the optimizer's weight decay, or None.
         snapshots: epochs after which the predictions on the test images are kept.
         weights: keep the weights at each snapshot too.
         extras: further columns for the tables; a dict, kept as sorted pairs.
@@ -140,14 +141,17 @@ class Trial:
     optimizer: str | Callable[..., torch.optim.Optimizer] = "SGD"
     options: tuple[tuple[str, Any], ...] = (("momentum", 0.9), ("nesterov", True))
     momentum: Schedule | None = None
+    weight_decay: Schedule | None = None
     snapshots: tuple[int, ...] = ()
     weights: bool = False
     extras: tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         require_type(isinstance(self.schedule, Schedule), "schedule", self.schedule, _A_SCHEDULE)
-        momentum_is_right = self.momentum is None or isinstance(self.momentum, Schedule)
-        require_type(momentum_is_right, "momentum", self.momentum, f"{_A_SCHEDULE}, or None")
+        for name in ("momentum", "weight_decay"):
+            value = getattr(self, name)
+            is_right = value is None or isinstance(value, Schedule)
+            require_type(is_right, name, value, f"{_A_SCHEDULE}, or None")
         right = "a class or function that is called as model(size=..., seed=...)"
         require_type(callable(self.model), "model", self.model, right)
         require_type(isinstance(self.name, str), "name", self.name, "a text")
