@@ -60,9 +60,6 @@ from coslr.trace import Trace, TraceError
 STEP_COLUMNS = {"step": 0, "trainer/global_step": 0, "train/global_step": 1}
 TRAINER_RATE = "train/learning_rate"  # in Trainer's exports to W&B and TensorBoard
 FIRST_STEP_OF_TRAINER = 1
-TOLERANCE = 1e-9  # that of an audit
-# TensorBoard keeps 24 bits of a rate, so two neighbours differ by up to 1.2e-7 of it.
-FLOAT32_TOLERANCE = 1e-6
 
 # One row of a log that holds a rate: its number, and the values of each column that was asked for.
 Row = tuple[float, list[float]]
@@ -101,7 +98,8 @@ def read(
 
     Returns:
         A trace whose ``indices`` are the updates that were logged. Momentum and weight decay, where
-        Lightning logged them, are in ``other``.
+        Lightning logged them, are in ``other``. ``Trace.check`` sees by itself that TensorBoard
+        keeps rates in float32.
 
     Raises:
         FileNotFoundError: there is no such file, or none of these files in the folder.
@@ -128,7 +126,6 @@ class _Log:
 
     trace: Trace
     of_trainer: bool = False
-    tolerance: float = TOLERANCE
 
 
 def _read(
@@ -313,14 +310,11 @@ def _from_tensorboard(
         )
         from tensorboard.util import tensor_util  # imported late: few logs need it
     scalars: dict[str, list[tuple[int, float]]] = {}
-    in_float32 = set()
     for file in files:
         for event in event_file_loader.EventFileLoader(str(file)).Load():
             for value in event.summary.value:
                 if value.metadata.plugin_data.plugin_name == "scalars":
                     number = tensor_util.make_ndarray(value.tensor)
-                    if number.dtype.itemsize < 8:
-                        in_float32.add(value.tag)
                     scalars.setdefault(value.tag, []).append((event.step, float(number)))
     rates = rates or _columns_of_rates(path, list(scalars))
     _require_columns(path, rates, scalars)
@@ -333,8 +327,7 @@ def _from_tensorboard(
         raise ValueError(f"path={str(path)!r}: {rates} were not logged at the same steps")
     values = zip(*([value for _, value in column] for column in columns), strict=True)
     rows = zip(steps, map(list, values), strict=True)
-    tolerance = TOLERANCE if in_float32.isdisjoint(rates) else FLOAT32_TOLERANCE
-    return _Log(_trace(path, rows, first_step), of_trainer, tolerance)
+    return _Log(_trace(path, rows, first_step), of_trainer)
 
 
 # -------------------------------------------------------------------- a schedule, as text
@@ -459,9 +452,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         schedules = [parse_schedule(text) for text in options.schedule]
         log = _read(options.log, options.rate, options.update, options.first_step)
         schedule = schedules[0] if len(schedules) == 1 else schedules
-        tolerance = log.tolerance if options.tolerance is None else options.tolerance
         units = {"steps_per_unit": options.steps_per_unit, "hold": options.hold}
-        log.trace.check(schedule, tolerance=tolerance, **units)
+        log.trace.check(schedule, tolerance=options.tolerance, **units)
     except TraceError as error:
         print(f"wrong: {error}")
         if (
@@ -522,7 +514,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--update", help="column that numbers the rows")
     parser.add_argument("--first-step", type=int, help="number of update 0 in that column")
-    parser.add_argument("--tolerance", type=float, help="largest relative difference that passes")
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        help="largest relative difference that passes; the default follows the digits in the log",
+    )
     return parser
 
 

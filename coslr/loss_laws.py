@@ -152,8 +152,10 @@ def fit_loss_law(
         rates: for each run, the learning rate at every update.
         updates: for each run, after how many updates its losses are known, increasing, from 1.
         losses: for each run, these losses, above 0, in any unit.
-        law: "annealing" (5 parameters) or "multi-power" (7 parameters). The second needs curves
-            with more kinds of decay: from three curves it can go far astray.
+        law: "annealing" (5 parameters) or "multi-power" (7 parameters). The first is the one to
+            predict with: three curves determine it. The second is the one to optimise: it says what
+            a slow decay is good for, while the first wants the rate to drop to zero at once. Three
+            curves do not determine the second, so its predictions can go astray.
 
     Returns:
         The fitted law. Its `parameters` hold L0, A, alpha, C and memory, or L0, A, alpha, B, C,
@@ -312,17 +314,20 @@ def _fit_multi_power(runs: list[_Run]) -> dict[str, float]:
 def _drops_in_pieces(run: _Run) -> tuple[Array, Array, Array]:
     """Rate, sum of rates since (for each known loss; 0 for a later drop) and size of each drop.
 
-    Drops within a piece count as one in its middle.
+    Drops within a piece count as one in its middle; the rise of the warm-up is where it ends.
     """
-    ends = np.unique(np.linspace(0, len(run.rates) - 1, PIECES).round().astype(int))
+    peak = int(run.rates.argmax())
+    ends = np.linspace(0, len(run.rates) - 1, PIECES).round().astype(int)
+    ends = np.unique(np.append(ends, peak))
     eta, S1 = run.rates[ends], np.cumsum(run.rates)
     before = S1[ends] - eta  # the sum of rates before the update
-    middle = np.concatenate([before[:1], (before[:-1] + before[1:]) / 2])
     drops = _drops(eta)
-    eta = np.concatenate([eta[:1], (eta[:-1] + eta[1:]) / 2])
+    middle = np.concatenate([before[:1], (before[:-1] + before[1:]) / 2])
+    halfway = np.concatenate([eta[:1], (eta[:-1] + eta[1:]) / 2])
+    middle[ends == peak], halfway[ends == peak] = before[ends == peak], eta[ends == peak]
     some = drops != 0
     since = np.maximum(S1[run.known][:, None] - middle[some], 0.0)
-    return eta[some], since, drops[some]
+    return halfway[some], since, drops[some]
 
 
 def _least(

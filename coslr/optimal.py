@@ -14,6 +14,7 @@ with extra("train"):
 
 Objective = Callable[[Array], tuple[float, Array]]
 
+HUGE = 1e3  # as a logarithm, beyond every float
 SMALLEST = 1e-6  # Rates are searched from this share of the highest at the start: 0 has no log.
 
 
@@ -45,7 +46,7 @@ def best_rates(
             that out.
 
     Returns:
-        The best rates found; (updates,). Where 0 would be best they are tiny instead.
+        The best rates found, at least a millionth of the highest rate at the start; (updates,).
 
     Raises:
         ValueError, TypeError: an argument is wrong; the message names it and says what is right.
@@ -70,6 +71,7 @@ def best_rates(
         largest = number("largest", largest, "a learning rate above 0")
     require(largest > 0, "largest", largest, "a learning rate above 0")
     smallest = SMALLEST * min(first.max(), largest)
+    low, high = np.log(smallest), np.log(largest)
     if knots is None:
         knots = updates
     whole("knots", knots)
@@ -88,11 +90,17 @@ def best_rates(
 
     def logs_of(free: Array) -> Array:
         """The log rates at the knots: the variables, or the first of them less the later drops."""
-        return free[0] - np.append(0.0, np.cumsum(free[1:])) if falling else free
+        if not falling:
+            return free
+        # Many drops in a row would end below the smallest number above 0.
+        logs: Array = np.maximum(free[0] - np.append(0.0, np.cumsum(free[1:])), low)
+        return logs
 
     def log_objective(free: Array) -> tuple[float, Array]:
         values = np.exp(logs_of(free))
         loss, gradient = objective(between(values))
+        if not np.isfinite(loss):  # The step was too long; this makes the search go back.
+            return HUGE, np.zeros(len(free))
         at_knots = np.bincount(before, gradient * (1 - share), len(at))
         at_knots += np.bincount(after, gradient * share, len(at))
         by_log = at_knots * values / loss
@@ -101,13 +109,15 @@ def best_rates(
             by_log = np.append(later[0], -later[1:])
         return np.log(loss), by_log
 
-    low, high = np.log(smallest), np.log(largest)
     first_logs = np.log(np.clip(first[at], smallest, largest))
     bounds = [(low, high)] * len(at)
     if falling:
         first_logs = np.minimum.accumulate(first_logs)
         first_logs = np.append(first_logs[0], -np.diff(first_logs))
         bounds[1:] = [(0.0, np.inf)] * (len(at) - 1)
+    loss, _ = objective(between(np.exp(logs_of(first_logs))))
+    right = f"rates for which the objective is a finite number above 0, not {loss}"
+    require(np.isfinite(loss) and loss > 0, "start", start, right)
     result = minimize(
         log_objective,
         first_logs,

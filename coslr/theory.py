@@ -106,7 +106,8 @@ def quadratic_objective(
         momentum: as in `noisy_quadratic`.
 
     Returns:
-        A function of the rates, (updates,), that returns the loss and its gradient, (updates,).
+        A function of the rates, (updates,), that returns the loss and its gradient, (updates,). The
+        loss is infinite where the rates were too large for too long.
 
     Raises:
         ValueError, TypeError: an argument is wrong; the message names it and says what is right.
@@ -124,6 +125,7 @@ def quadratic_objective(
     """
     h, c, x, m = _checked_quadratic(curvatures, noise, start, momentum)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def objective(rates: Array) -> tuple[float, Array]:
         eta = _checked_rates_of_one_run(rates)
         xx, xv, vv = x**2, np.zeros(len(h)), np.zeros(len(h))
@@ -146,7 +148,8 @@ def quadratic_objective(
             by_xx = by_xx + h * by_new_v + h**2 * by_vv
             by_xv = m * by_new_v + 2 * m * h * by_vv
             by_vv = m**2 * by_vv
-        return float(xx @ h / 2), gradient
+        loss = float(xx @ h / 2)
+        return (loss if np.isfinite(loss) else np.inf), gradient
 
     return objective
 

@@ -1,19 +1,23 @@
 """A trace: the learning rates that were in force, update by update, from a run or from its log."""
 
 import csv
-import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from coslr._arguments import number, require, require_type, whole
-from coslr.diagnosis import (
-    Diagnosis,
+from coslr._rates import (
     RateFunction,
+    agree,
     at_updates,
     checked_steps_per_unit,
-    diagnose,
+    largest_until,
+    margin,
+    written_precision,
 )
+from coslr.diagnosis import Diagnosis, diagnose
 
 __all__ = [
     "RateFunction",
@@ -23,6 +27,7 @@ __all__ = [
     "checked_steps_per_unit",
     "checked_tolerance",
     "explained",
+    "margin",
     "one_per_group",
     "wrong_rate",
 ]
@@ -115,7 +120,7 @@ class Trace:
         *,
         steps_per_unit: float = 1,
         hold: int = 1,
-        tolerance: float = 1e-9,
+        tolerance: float | None = None,
     ) -> None:
         """Compare every recorded rate with the schedule, as `coslr.audit.audit` does in a run.
 
@@ -125,8 +130,11 @@ class Trace:
             steps_per_unit: updates in one unit of the schedule; ``len(loader)`` for epochs.
             hold: a loop that steps once an epoch of n updates holds each rate for n: update k has
                 the rate at k // n.
-            tolerance: largest relative difference that passes, from 0 to 0.1. A log in float32
-                needs 1e-6, one with six digits 1e-5.
+            tolerance: largest relative difference that passes, from 0 to 0.1. None takes 1e-9, or
+                the precision in which the rates seem to be written: 1e-6 if all of them fit into
+                float32, as in TensorBoard's files, and 2e-5 if they have six digits. Rates near 0
+                may differ by this share of the schedule's largest rate, but by no more than 1e-6 of
+                it.
 
         Raises:
             TraceError: a rate differs, or the trace is empty. The error names the first update that
@@ -141,7 +149,8 @@ class Trace:
             ...     print(str(error).splitlines()[0])
             update 1: the schedule says 0.3, but 0.2 was in force
         """
-        tolerance = checked_tolerance(tolerance)
+        if tolerance is not None:
+            tolerance = checked_tolerance(tolerance)
         hold = whole("hold", hold)
         if not len(self.indices):
             raise TraceError("no update was recorded: there is no rate to compare")
@@ -149,15 +158,20 @@ class Trace:
         for name, meant in named.items():
             groups = self._recorded(name)
             for i, one in enumerate(self._expected(meant, steps_per_unit, len(groups))):
-                expected = _held(one, hold)
-                for k, rate in zip(self.indices, groups[i], strict=True):
-                    right = float(expected(k))
-                    if not math.isclose(rate, right, rel_tol=tolerance, abs_tol=1e-15):
-                        where = "" if name == "lr" else f" ({name})"
-                        where += f" (param group {i})" if len(groups) > 1 else ""
-                        causes = self._causes(groups[i], expected, tolerance)
-                        message = wrong_rate(k, where, right, rate).replace("is in", "was in")
-                        raise TraceError(message + explained(causes))
+                where = "" if name == "lr" else f" ({name})"
+                where += f" (param group {i})" if len(groups) > 1 else ""
+                self._check_group(groups[i], _held(one, hold), tolerance, where)
+
+    def _check_group(
+        self, rates: list[float], expected: RateFunction, tolerance: float | None, where: str
+    ) -> None:
+        found, right = np.array(rates), np.array([float(expected(k)) for k in self.indices])
+        accepted = written_precision(found) if tolerance is None else tolerance
+        largest = largest_until(expected, self.indices[-1], right)
+        for j in np.flatnonzero(~agree(found, right, accepted, largest))[:1]:
+            message = wrong_rate(self.indices[j], where, right[j], found[j])
+            causes = self._causes(rates, expected, tolerance)
+            raise TraceError(message.replace("is in", "was in") + explained(causes))
 
     def diagnose(self, schedule: Schedules, *, steps_per_unit: float = 1) -> list[Diagnosis]:
         """The known mistakes that explain the trace, best first, as `coslr.diagnose` names them.

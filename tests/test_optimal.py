@@ -122,6 +122,44 @@ def test_rates_that_may_only_fall():
     np.testing.assert_allclose(capped, [0.12, 0.12, 0.12, 0.05], rtol=1e-4)
 
 
+def test_a_start_that_rises_is_flattened():
+    seen = []
+
+    def flat(rates):
+        seen.append(rates)
+        return 1.0, np.zeros(len(rates))
+
+    best_rates(flat, [0.3, 0.1, 0.2, 0.05], falling=True)
+    np.testing.assert_allclose(seen[0], [0.3, 0.1, 0.1, 0.05])
+
+
+def test_steps_into_divergence_are_taken_back():
+    outcomes = []
+
+    def diverging(rates):
+        """Smallest at 0.29, and infinite above 0.3."""
+        loss = 1 + 1e4 * np.sum(np.log(rates / 0.29) ** 2) if rates.max() < 0.3 else np.inf
+        outcomes.append(loss)
+        return loss, 2e4 * np.log(rates / 0.29) / rates
+
+    found = best_rates(diverging, [0.01, 0.2, 0.1])
+    assert np.inf in outcomes
+    np.testing.assert_allclose(found, 0.29, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("start", "objective"),
+    [
+        (np.full(2000, 2.5), quadratic_objective([1.0], 0.1)),
+        ([0.1, 0.1], lambda rates: (-1.0, np.zeros(2))),
+        ([0.1, 0.1], lambda rates: (np.nan, np.zeros(2))),
+    ],
+)
+def test_a_start_without_a_logarithm_is_refused(start, objective):
+    with pytest.raises(ValueError, match=r"(?s)^start=.*finite number above 0, not"):
+        best_rates(objective, start)
+
+
 def test_no_rate_is_above_the_largest():
     rates = best_rates(bound_objective(), starts(50, 0.1)[0], largest=0.05)
     assert rates.max() == pytest.approx(0.05)

@@ -32,6 +32,7 @@ except ModuleNotFoundError as error:
     [
         ("torch", "coslr.pytorch", "train"),
         ("filelock", "coslr.experiments.store", "train"),
+        ("scipy", "coslr.theory", "train"),
         ("scipy", "coslr.experiments.outcomes", "train"),
         ("matplotlib", "coslr.course.plotting", "course"),
         # These import PyTorch before the package that is missing.
