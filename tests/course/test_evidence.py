@@ -1,14 +1,20 @@
 """The evidence: rules that are written down, tables that go on where they stopped."""
 
+import dataclasses
 import json
 import re
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from coslr.course import evidence
+from coslr.course import evidence, protocol
 from coslr.course.evidence import collect, load
 from coslr.course.protocol import Evidence
+from coslr.experiments import studies
 from coslr.experiments.contests import Contest, Entry
+from coslr.experiments.ensembles import at_temperature, fitted_temperature
+from coslr.experiments.one_trial import load_data
 from coslr.experiments.trials import Split
 from coslr.schedules import Constant, Cosine
 
@@ -115,3 +121,105 @@ def test_a_failed_trial_becomes_no_row(tmp_path, monkeypatch):
 def test_an_unknown_study_is_named():
     with pytest.raises(ValueError, match="name='train': must be one of train_a_cnn"):
         load("train")
+
+
+# ----------------------------------------------------------------------------- derived rows
+
+SMALL = Split(n_train=200, n_validation=100, n_test=100)
+
+
+@pytest.fixture(scope="module")
+def restarts(tmp_path_factory):
+    """The study of warm restarts on few images, at one peak, with the folder of its tables."""
+    settings = {**TINY, "epochs": 21, "batch_size": 100, "data": SMALL}
+    contest = Contest(
+        protocol.WHOLE,
+        tuple(
+            dataclasses.replace(entry, peak_from="")
+            for entry in protocol.WARM_RESTARTS.contest(protocol.WHOLE).entries
+            if entry.name in ("one cycle", "equal", "short run")
+        ),
+        (900,), (1000, 1001), settings, shared_peak=0.05,
+    )  # fmt: skip
+    derived = tuple(
+        dataclasses.replace(row, seeds=(1000, 1001)) for row in protocol.WARM_RESTARTS.derived
+    )
+    study = Evidence("warm_restarts", (contest,), (), derived=derived)
+    folder = tmp_path_factory.mktemp("restarts")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COSLR_STUDIES", str(folder / "studies"))
+        collect(study, folder, workers=1)
+        yield study, folder
+
+
+def mean_of_probabilities(logs, trial):
+    probabilities = np.mean([np.exp(part) for part in logs], axis=0)
+    labels = load_data(trial.data)[1].y_test.numpy()
+    right = (probabilities.argmax(axis=1) == labels).mean()
+    return right, -np.log(probabilities[np.arange(len(labels)), labels]).mean()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["snapshots", "three short runs"])
+def test_an_ensemble_is_the_mean_of_its_networks_probabilities(restarts, name):
+    study, folder = restarts
+    table = load("warm_restarts", folder)
+    for seed in (1000, 1001):
+        (contest,) = study.contests
+        if name == "snapshots":
+            trials = contest.at_best("equal", table, [seed])
+            kept = studies.run(trials, progress=False).snapshots[0]
+            logs = [kept[epoch]["predictions"] for epoch in (7, 14, 21)]
+        else:
+            trials = contest.at_best("short run", table, [seed, seed + 100, seed + 200])
+            study_of_three = studies.run(trials, progress=False)
+            logs = [study_of_three.snapshots[i][7]["predictions"] for i in range(3)]
+            assert len({part.tobytes() for part in logs}) == 3
+        row = table[(table["name"] == name) & (table["seed"] == seed)].iloc[0]
+        expected = mean_of_probabilities(logs, trials[0])
+        assert (row["test_accuracy"], row["test_loss"]) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.slow
+def test_a_fitted_temperature_keeps_the_accuracy_and_is_fitted_on_validation_images(restarts):
+    study, folder = restarts
+    table = load("warm_restarts", folder).set_index(["name", "seed"])
+    for seed in (1000, 1001):
+        plain, fitted = table.loc["one cycle", seed], table.loc["single with temperature", seed]
+        assert fitted["test_accuracy"] == plain["test_accuracy"]
+        assert fitted["test_loss"] != plain["test_loss"]
+        (trial,) = study.contests[0].at_best("one cycle", table.reset_index(), [seed])
+        kept = studies.run([trial], progress=False).snapshots[0][21]
+        labels = load_data(trial.data)[0].y_test.numpy()
+        tau = fitted_temperature(kept["validation"], labels)
+        cooled = at_temperature(kept["predictions"], tau)
+        expected = mean_of_probabilities([cooled], trial)[1]
+        assert fitted["test_loss"] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.slow
+def test_derived_rows_are_made_once(restarts):
+    study, folder = restarts
+    before = (folder / "warm_restarts.csv").read_bytes()
+    collect(study, folder, workers=1)
+    assert (folder / "warm_restarts.csv").read_bytes() == before
+    table = load("warm_restarts", folder)
+    assert (table["name"].isin([row.name for row in study.derived])).sum() == 6
+
+
+def test_folds_choose_by_their_mean_and_test_images_choose_nothing():
+    peaks = {0.1: (0.80, 0.90), 0.2: (0.85, 0.70)}  # validation accuracy in fold 0, and elsewhere
+    table = pd.DataFrame(
+        {"contest": protocol.FOLDS, "name": f"fold {k}", "variant": "-", "eta_max": eta,
+         "seed": 1100, "role": "search", "status": "ok",
+         "validation_accuracy": first if k == 0 else others,
+         "test_accuracy": 1 - eta, "test_loss": eta + k}
+        for eta, (first, others) in peaks.items() for k in range(5)
+    )  # fmt: skip
+    contest = protocol.CHOOSING_PARAMETERS.contest(protocol.FOLDS)
+    assert protocol.chosen_by_one_split(contest, table, 1100) == {
+        "eta_max": 0.2, "test_accuracy": 0.8, "test_loss": 0.2,
+    }  # fmt: skip
+    assert protocol.chosen_by_folds(contest, table, 1100) == {
+        "eta_max": 0.1, "test_accuracy": 0.9, "test_loss": 0.1,
+    }  # fmt: skip
