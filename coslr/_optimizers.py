@@ -1,9 +1,15 @@
-"""What the audit and ScheduleLR need to know about torch's optimizers."""
+"""What the audit and ScheduleLR share: what they know of torch's optimizers, and `value_at`."""
 
+import contextlib
+import functools
+import math
 import sys
-from typing import Protocol, cast
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, cast
 
-from coslr._arguments import require_type
+import numpy as np
+
+from coslr._arguments import number, require_type
 from coslr._optional import extra
 
 with extra("train"):
@@ -28,7 +34,42 @@ def unwrapped(optimizer: torch.optim.Optimizer | OptimizerWrapper) -> torch.opti
         optimizer = optimizer.optimizer
     must_be = "a torch.optim.Optimizer, or a wrapper that keeps one in .optimizer"
     require_type(isinstance(optimizer, torch.optim.Optimizer), "optimizer", optimizer, must_be)
+    # Lookahead of timm is an Optimizer that skips Optimizer.__init__, so torch runs no hook for it.
+    must_be = (
+        "an optimizer for which torch runs hooks. Pass the one inside it, often its "
+        ".base_optimizer or ._base_optimizer"
+    )
+    runs_hooks = hasattr(optimizer, "_optimizer_load_state_dict_pre_hooks")
+    require_type(runs_hooks, "optimizer", optimizer, must_be)
     return cast(torch.optim.Optimizer, optimizer)
+
+
+def require_rate(group: dict[str, Any]) -> None:
+    """Refuse a param group that has no rate of its own, as Adafactor's with a relative step."""
+    rate = group.get("lr")
+    must_be = "a number or a tensor of floats, in every param group"
+    require_type(hasattr(rate, "__float__"), "optimizer's lr", rate, must_be)
+
+
+def value_at(name: str, function: Callable[[float], Any], update: int, right: str) -> float:
+    """A schedule's value as a float, which nothing can change any more.
+
+    Args:
+        name: of the schedule.
+        function: of the update, at which it may give a tensor or an array of one value.
+        update: its index.
+        right: what the value must be, as in `require`.
+    """
+    try:
+        value = function(update)
+    except LookupError as error:
+        message = f"{name}: has no value at update {update} ({error!r}); is its table too short?"
+        raise ValueError(message) from error
+    if type(value) is float and math.isfinite(value):
+        return value
+    if isinstance(value, torch.Tensor | np.ndarray) and math.prod(value.shape) == 1:
+        value = value.item()
+    return float(number(f"{name} at update {update}", value, right))
 
 
 def scaler_found_overflow(optimizer: torch.optim.Optimizer) -> bool:
@@ -41,18 +82,40 @@ def scaler_found_overflow(optimizer: torch.optim.Optimizer) -> bool:
     return overflow is not None and bool(overflow)
 
 
-def only_initialises(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether this call of ``step`` can only create the optimizer's state.
+def closure_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The closure among the arguments of ``step``, of which the optimizer is the first, or None."""
+    return args[1] if len(args) > 1 else kwargs.get("closure")
+
+
+def only_initialises(
+    optimizer: torch.optim.Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> bool:
+    """Whether this call of ``step`` can only create the optimizer's state; ask before it runs.
 
     torch.distributed.checkpoint calls ``step`` once with every rate and every gradient at 0, so
-    that there is a state to load into. The weights stay as they are.
+    that there is a state to load into. The weights stay as they are. It passes no closure, which
+    could make gradients and write rates, and it leaves an optimizer with a state alone.
     """
-    if any(group["lr"] != 0 for group in optimizer.param_groups):
+    if optimizer.state or closure_of(args, kwargs) is not None:
+        return False
+    if any(group.get("lr") != 0 for group in optimizer.param_groups):
         return False
     trained = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
     return bool(trained) and not any(
         p.grad is None or p.grad.is_sparse or bool(p.grad.any()) for p in trained
     )
+
+
+def uses_instead_of_rate(optimizer: torch.optim.Optimizer) -> str:
+    """What an optimizer of torch uses in place of the rate in its param groups; "" for most."""
+    if isinstance(optimizer, torch.optim.ASGD):
+        return "a rate that it derives from lr and lets decay (its eta)"
+    if isinstance(optimizer, torch.optim.Rprop):
+        return "step sizes of its own, which only begin at lr"
+    decays = any(group.get("lr_decay", 0) != 0 for group in optimizer.param_groups)
+    if isinstance(optimizer, torch.optim.Adagrad) and decays:
+        return "lr / (1 + lr_decay * update)"
+    return ""
 
 
 def steps_with_torch_s_code(optimizer: torch.optim.Optimizer) -> bool:
@@ -83,3 +146,44 @@ def called_by_a_subclass(optimizer: torch.optim.Optimizer) -> bool:
             return True
         outer = outer.f_back
     return False
+
+
+@contextlib.contextmanager
+def around_parents_steps(
+    optimizer: torch.optim.Optimizer, before: Callable[[], None], after: Callable[[], None]
+) -> Iterator[None]:
+    """Call two functions around every ``step`` of a parent class that the optimizer's own calls.
+
+    torch runs hooks for the ``step`` of a class once an optimizer of just this class was built. So
+    for a parent's it depends on the rest of the program whether hooks run. The hooks of others stay
+    as they are here: a hook that began to run twice in each update would change the training.
+    """
+    for kind in type(optimizer).__mro__[1:]:
+        step = vars(kind).get("step")
+        if kind is torch.optim.Optimizer or not callable(step):
+            continue
+        if not (getattr(step, "hooked", False) or getattr(step, "tells", False)):
+            kind.step = _telling(step)  # type: ignore[attr-defined]
+    told = vars(optimizer).setdefault("_told_of_parents_steps", [])
+    told.append((before, after))
+    try:
+        yield
+    finally:
+        told.remove((before, after))
+
+
+def _telling(step: Callable[..., Any]) -> Callable[..., Any]:
+    """The ``step`` of a class, which also tells those who listen to its optimizer."""
+
+    @functools.wraps(step)
+    def telling(self: torch.optim.Optimizer, *args: Any, **kwargs: Any) -> Any:
+        told = list(getattr(self, "_told_of_parents_steps", ()))
+        for before, _ in told:
+            before()
+        result = step(self, *args, **kwargs)
+        for _, after in told:
+            after()
+        return result
+
+    telling.tells = True  # type: ignore[attr-defined]
+    return telling

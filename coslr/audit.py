@@ -21,12 +21,17 @@ import numpy as np
 from coslr._arguments import require, require_type, whole
 from coslr._optimizers import (
     OptimizerWrapper,
+    around_parents_steps,
     called_by_a_subclass,
+    closure_of,
     only_initialises,
     reads_rate_before_closure,
+    require_rate,
     scaler_found_overflow,
     steps_with_torch_s_code,
     unwrapped,
+    uses_instead_of_rate,
+    value_at,
 )
 from coslr._optional import extra
 from coslr.diagnosis import diagnose
@@ -79,6 +84,10 @@ def audit(
     ``step`` is an update: not if it raises, if GradScaler skips it, or if a checkpoint library
     makes it at rate 0 to create the optimizer's state.
 
+    The rate in force is the ``lr`` of the param group. A few optimizers make another one of it, and
+    that one the audit does not see: ASGD, Rprop, Adagrad with `lr_decay` (for these the audit
+    warns), torch's Adafactor, and schedulefree's with `warmup_steps`.
+
     Args:
         optimizer: any torch optimizer, or a wrapper that keeps one in ``.optimizer`` (Accelerate).
         schedule: the rates that should be in force: a schedule, any function of t, or a list of one
@@ -106,7 +115,8 @@ def audit(
             later, or an optimizer that is not torch's own, could still write another rate. At the
             end of the block, if there was no update, if there were fewer than `updates`, or if the
             block caught an error of the audit and went on.
-        TypeError, ValueError: an argument is wrong, or param groups were added within the block.
+        TypeError, ValueError: an argument is wrong; the schedule gives no finite number; or param
+            groups came or went within the block.
 
     Example:
         >>> from coslr import Cosine
@@ -126,6 +136,8 @@ def audit(
         group = whole("group", group, must_be, least=0)
         require(group < len(groups), "group", group, must_be)
     audited = list(range(len(groups))) if group is None else [group]
+    for i in audited:
+        require_rate(groups[i])
     schedules = _by_quantity(schedule, [groups[i] for i in audited])
     units, hold = checked_steps_per_unit(steps_per_unit), whole("hold", hold)
     first_update = whole("first_update", first_update, least=0)
@@ -143,6 +155,12 @@ def audit(
         for i, rates, scheduled in zip(audited, recorded, of_groups, strict=True):
             values.append(_Value(quantity, i, rates, *_in_updates(scheduled, units, hold)))
 
+    if instead := uses_instead_of_rate(optimizer):
+        message = (
+            f"the updates of {type(optimizer).__name__} use {instead}. The audit reads the lr in "
+            "the param group, which is another number"
+        )
+        warnings.warn(message, UserWarning, stacklevel=3)
     watch = _Watch(optimizer, trace, values, updates, tolerance, name, all_groups=group is None)
     with watch.hooks():
         yield trace
@@ -213,6 +231,11 @@ class _Value:
     length: float  # updates until the schedule ends
     largest: float = 0.0  # of the values expected so far
 
+    @property
+    def argument(self) -> str:
+        """What an error calls the schedule."""
+        return "schedule" if self.quantity == "lr" else f"schedule[{self.quantity!r}]"
+
     def find(self, groups: list[dict[str, Any]]) -> _Found:
         """The value in force now."""
         group = groups[self.group]
@@ -232,8 +255,7 @@ class _Value:
         Where a schedule ends at exactly 0, other code may end at a rounding error of the peak. So
         there is an absolute margin too.
         """
-        if math.isfinite(right):
-            self.largest = max(self.largest, abs(right))
+        self.largest = max(self.largest, abs(right))
         absolute = 1e-14 * self.largest if self.largest else 1e-15
         return math.isclose(
             found.value,
@@ -275,6 +297,7 @@ class _Watch:
         self.calls = 0  # of step, whether or not they became updates
         # About the call of step that is going on, or the last one:
         self.is_no_update = False
+        self.is_innermost = True  # of the calls that a subclass's step and its parents' make
         self.is_counted = False
         self.before: list[_Found] = []
         self.at_closure: list[_Found] | None = None
@@ -296,7 +319,8 @@ class _Watch:
         # no public way to ask for that.
         self.optimizer._optimizer_step_post_hooks.move_to_end(post_hook.id, last=False)  # type: ignore[attr-defined]
         try:
-            yield
+            with around_parents_steps(self.optimizer, self.enter_step, self.leave_step):
+                yield
         finally:
             self.pre_hook.remove()
             post_hook.remove()
@@ -305,20 +329,27 @@ class _Watch:
         self, optimizer: torch.optim.Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> StepArguments | None:
         """The pre-hook. Where ``step`` has a closure, return one that reads the values too."""
+        self.enter_step()
         if called_by_a_subclass(optimizer):
             return None
         self.calls += 1
         self.is_counted = False
-        self.is_no_update = scaler_found_overflow(optimizer) or only_initialises(optimizer)
+        self.is_no_update = scaler_found_overflow(optimizer) or only_initialises(
+            optimizer, args, kwargs
+        )
         if self.is_no_update:
             return None
         self._check_group_count()
         self.before = self._find()
         self.at_closure = None
 
-        closure = args[1] if len(args) > 1 else kwargs.get("closure")
+        closure = closure_of(args, kwargs)
+        if not callable(closure):  # the step of a subclass may take other arguments
+            closure = None
         if reads_rate_before_closure(optimizer):
-            return _with_closure(args, kwargs, self._read_before(closure)) if closure else None
+            if closure is None:
+                return None
+            return _with_closure(args, kwargs, self._read_before(closure))
         # A hook that runs after this one, or code that is not torch's, may still write the right
         # rate or a wrong one. Then only the post-hook can tell.
         is_last = next(reversed(optimizer._optimizer_step_pre_hooks)) == self.pre_hook.id
@@ -329,13 +360,21 @@ class _Watch:
         self._stop_if_wrong(self.before)
         return None
 
-    def after_update(self, optimizer: torch.optim.Optimizer, *_: object) -> None:
-        """The post-hook, which counts the update."""
-        is_inner = called_by_a_subclass(optimizer)
-        # Of a subclass's call and its parent's, the inner one is closer to the update. If torch ran
-        # the hooks for it, the outer one has nothing to add.
-        if self.is_no_update or (self.is_counted and not is_inner):
+    def after_update(self, *_: object) -> None:
+        """The post-hook."""
+        self.leave_step()
+
+    def enter_step(self) -> None:
+        """Note that a ``step`` began: the optimizer's own, or a parent's that it calls."""
+        self.is_innermost = True
+
+    def leave_step(self) -> None:
+        """Read the values right after a ``step``, and count the update."""
+        # Of a subclass's call and its parent's, the inner one is closer to the update, and the
+        # outer one has nothing to add.
+        if self.is_no_update or not self.is_innermost:
             return
+        self.is_innermost = False
         found = self._find() if self.at_closure is None else self.at_closure
         if not self.is_counted:
             for value, one in zip(self.values, found, strict=True):
@@ -392,9 +431,11 @@ class _Watch:
         for value, before, now in zip(self.values, self.before, found, strict=True):
             if value.expected is None:
                 continue
-            right = float(value.expected(update))
+            right = value_at(value.argument, value.expected, update, "a number")
             if not value.agrees(now, right, self.tolerance):
-                return self._wrong_value(value, update, right, before.value, now)
+                # torch.compile, which may be tracing step(), must not compile the diagnosis.
+                explain = torch.compiler.disable(self._wrong_value)
+                return explain(value, update, right, before.value, now)
         return None
 
     def _wrong_value(
@@ -436,7 +477,8 @@ class _Watch:
 
     def _check_group_count(self) -> None:
         count = len(self.optimizer.param_groups)
-        if self.all_groups and count != self.group_count:
+        # Where one group is audited, others may come. If one goes, its index may be another's.
+        if count < self.group_count or (self.all_groups and count > self.group_count):
             raise ValueError(
                 f"optimizer: has {count} param groups at update {self.next_update}, but had "
                 f"{self.group_count} when the audit began. Begin a new audit with "

@@ -224,11 +224,23 @@ def step_per_process(run, random):
     return Broken("too_fast", rates, number=processes)
 
 
+def step_per_small_batch(run, random):
+    """The optimizer waits for the gradients of several batches; the scheduler does not wait."""
+    small, rates = random.choice([2, 3, 4, 8, 16]), []
+    scheduler = Scheduler(random.choice([run.meant, wave(run)]))
+    for batch in range(1, small * run.updates + 1):
+        if batch % small == 0:
+            rates.append(scheduler.lr)
+        scheduler.step()
+    return Broken("too_fast", rates, number=small)
+
+
 def step_per_small_batch_after_a_checkpoint(run, random):
     at, small = random.randrange(1, run.updates - 5), random.choice([2, 4])
     scheduler, rates = Scheduler(run.meant, at), []
+    updates_at = random.choice([0, small - 1])
     for batch in range(small * (run.updates - at)):
-        if batch % small == 0:
+        if batch % small == updates_at:
             rates.append(scheduler.lr)
         scheduler.step()
     return Broken("too_fast", rates, at, number=small)
@@ -442,6 +454,7 @@ MISTAKES = [
     resumed_late,
     not_resumed,
     step_per_process,
+    step_per_small_batch,
     step_per_small_batch_after_a_checkpoint,
     lengths_in_small_batches,
     step_per_epoch,

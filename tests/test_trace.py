@@ -122,7 +122,7 @@ def test_the_tolerance_is_relative_and_never_lets_everything_pass():
     trace = Trace([[float(np.float32(rate)) for rate in follow(SCHEDULE, range(50))]])
     trace.check(SCHEDULE, tolerance=1e-6)
     with pytest.raises(TraceError):
-        trace.check(SCHEDULE)
+        trace.check(SCHEDULE, tolerance=1e-9)
     for wrong in (-1e-9, 0.2, 1, math.inf, math.nan):
         with pytest.raises(ValueError, match=r"tolerance=.*: must be a relative difference"):
             trace.check(SCHEDULE, tolerance=wrong)
@@ -130,6 +130,53 @@ def test_the_tolerance_is_relative_and_never_lets_everything_pass():
     tiny = Cosine(100, 1e-6)
     with pytest.raises(TraceError):
         Trace([[1.01 * rate for rate in follow(tiny, range(50))]]).check(tiny, tolerance=1e-3)
+
+
+def cosine_in_float32(T_max, updates, eta_min=0.0):
+    """As JAX computes it: near its end, the rate has the rounding errors of the peak."""
+    angle = np.float32(np.pi) * np.asarray(updates, np.float32) / np.float32(T_max)
+    cosine = (np.float32(1) + np.cos(angle)) / np.float32(2)
+    rates = np.float32(eta_min) + np.float32(0.1 - eta_min) * cosine
+    return [float(rate) for rate in rates]
+
+
+@pytest.mark.parametrize("first", [0, 1950])
+def test_a_cosine_to_0_in_float32_passes_and_a_floor_does_not(first):
+    schedule, updates = Cosine(2000, 0.1), range(first, 2001)
+    right = Trace([cosine_in_float32(2000, updates)], first)
+    # Without an absolute margin, the last rates would be wrong.
+    assert abs(right.rates[-2] / schedule(1999) - 1) > 1e-4
+    right.check(schedule, tolerance=1e-6)
+    right.check(schedule)
+    assert [d.cause for d in right.diagnose(schedule)] == ["right"]
+    for floor in (1e-4, 1e-5):
+        with_floor = Trace([cosine_in_float32(2000, updates, 0.1 * floor)], first)
+        with pytest.raises(TraceError, match="wrong_floor"):
+            with_floor.check(schedule, tolerance=1e-6)
+        assert with_floor.diagnose(schedule)[0].cause == "wrong_floor"
+
+
+def test_a_coarse_tolerance_leaves_the_margin_near_0_alone():
+    floor = Cosine(100, 0.1, 1e-6)  # 1e-5 of the peak
+    rates = [float(f"{rate:.6g}") for rate in follow(floor, range(101))]
+    Trace([rates]).check(floor)
+    for tolerance in (None, 1e-4, 0.1):
+        with pytest.raises(TraceError):
+            Trace([rates]).check(SCHEDULE, tolerance=tolerance)
+
+
+def test_the_tolerance_follows_the_digits_of_the_log():
+    rates = follow(SCHEDULE, range(100))
+    for written in (np.float32, lambda rate: float(f"{rate:.6g}"), lambda rate: round(rate, 9)):
+        logged = Trace([[float(written(rate)) for rate in rates]])
+        logged.check(SCHEDULE)
+        with pytest.raises(TraceError):
+            logged.check(SCHEDULE, tolerance=1e-9)
+        logged.rates[30] = float(written(1.0001 * rates[30]))
+        with pytest.raises(TraceError, match="update 30"):
+            logged.check(SCHEDULE)
+    with pytest.raises(TraceError):  # rates of a float64 loop
+        Trace([[rate * (1 + 1e-8) for rate in rates]]).check(SCHEDULE)
 
 
 def test_as_many_digits_as_tell_two_rates_apart():

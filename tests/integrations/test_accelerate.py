@@ -92,8 +92,11 @@ def test_resumed_from_a_checkpoint(tmp_path, prepared, done):
 
 @pytest.mark.filterwarnings("ignore:scheduler.step")
 def test_a_scheduler_that_counts_batches_is_caught():
-    with pytest.raises(AuditError, match=r"update 0: the schedule says 0\.025, but 0\.05"):
+    wrong = r"update 0: the schedule says 0\.025, but 0\.05(?s:.*)too_fast.* 2 times too fast"
+    with pytest.raises(AuditError, match=wrong):
         train(prepared=False, accumulate=2)
+    cause = train(prepared=False, accumulate=2, audited=None).diagnose(SCHEDULE)[0]
+    assert (cause.cause, cause.parameters) == ("too_fast", {"times": 2, "offset": 1})
 
 
 TWO_PROCESSES = """
