@@ -32,6 +32,7 @@ from coslr._rates import STRICT, Array, RateFunction, agree, largest_until, on_a
 from coslr.schedules import Cosine, Schedule, Warmup
 
 MOST = 4096  # whole numbers up to this one are tried as the number of a mistake
+MOST_TRIED = 64  # of these numbers, which are compared with the whole trace
 SHORT = 3  # in a trace of so few updates, the end of a stair need not be in sight
 
 
@@ -81,28 +82,24 @@ class Seen:
         return len(self.wrong) > guess.fitted and self.fits(guess.rates)
 
     def fits(self, expected: Curve) -> bool:
-        """Whether all recorded rates are the expected ones; a few are looked at first."""
-        some = self.probes
-        if not self.close(expected(self.updates[some]), self.rates[some]).all():
-            return False
+        """Whether all recorded rates are the expected ones."""
         return bool(self.close(expected(self.updates), self.rates).all())
-
-    @cached_property
-    def probes(self) -> Values:
-        """A few recorded updates that tell guesses apart, the best first."""
-        n, wrong = len(self.rates), self.wrong
-        middle = wrong[np.linspace(0, len(wrong) - 1, 17).astype(int)]
-        spread = np.geomspace(1, n, 12).astype(int) - 1
-        chosen = [wrong[0], 1, 2, *middle, wrong[0] - 1, n - 1, *spread]
-        return np.array(list(dict.fromkeys(int(i) for i in chosen if 0 <= i < n)))
 
     def that_fit(self, at: Family, numbers: Values) -> list[Any]:
         """The first few of the numbers n for which ``at(updates, n)`` are the recorded rates."""
-        for i in self.probes:
+        fitting: list[Any] = []
+        i = self.wrong[0]
+        for _ in range(MOST_TRIED):
             numbers = numbers[self.close(at(self.updates[i], numbers), self.rates[i])]
-            if not len(numbers):
-                return []
-        return [n for n in numbers[:8].tolist() if self.fits(partial(at, n=n))]
+            if not len(numbers) or len(fitting) == 8:
+                break
+            n, numbers = numbers[0].item(), numbers[1:]
+            off = np.flatnonzero(~self.close(at(self.updates, n), self.rates))
+            if len(off):
+                i = off[len(off) // 2]  # most of the other numbers fail here too: drop them all
+            else:
+                fitting.append(n)
+        return fitting
 
     def counts(self, least: int = 2) -> Values:
         """The whole numbers to try; few where each takes a call of a Python function."""
@@ -421,21 +418,23 @@ def _with_floor(schedule: Any, changed: list[Any], floor: float) -> Curve:
 def _floor_that_fits(seen: Seen, with_floor: Callable[[float], Curve], top: float) -> float:
     """The floor from 0 to `top` that gives the rate of the worst update; NaN if there is none."""
     update, rate = seen.updates[seen.worst], seen.rates[seen.worst]
-    a, b = 1e-9 * top, top
-    below, above = (float(with_floor(floor)(update)) - rate for floor in (a, b))
-    if not below < 0 < above:
-        return math.nan
+
+    def error(floor: float) -> float:
+        # A schedule may refuse a low floor: a warm-up cannot begin above its end.
+        return float(np.nan_to_num(with_floor(floor)(update)) - rate)
+
     # The Illinois method, because most schedules are linear in their floor.
-    for _ in range(60):
-        middle = b - above * (b - a) / (above - below)
-        error = float(with_floor(middle)(update)) - rate
-        if error < 0:
-            a, below, above = middle, error, above / 2
+    a, b, floor = 1e-9 * top, top, math.nan
+    below, above = error(a), error(b)
+    for _ in range(60 if below < 0 < above else 0):
+        floor = b - above * (b - a) / (above - below)
+        if (left := error(floor)) < 0:
+            a, below, above = floor, left, above / 2
         else:
-            b, above, below = middle, error, below / 2
-        if abs(error) < 1e-14 * rate:
+            b, above, below = floor, left, below / 2
+        if abs(left) < 1e-14 * rate:
             break
-    return float(middle)
+    return floor
 
 
 def wrong_length(seen: Seen) -> Guesses:

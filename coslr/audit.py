@@ -302,7 +302,7 @@ class _Watch:
         self.before: list[_Found] = []
         self.at_closure: list[_Found] | None = None
         # Errors that the block may catch: about an update that was made, or one that was stopped.
-        self.wrong: AuditError | None = None
+        self.wrong: Exception | None = None
         self.stopped: AuditError | None = None
 
     @property
@@ -381,7 +381,11 @@ class _Watch:
                 value.recorded.append(one.value)
             self.is_counted = True
             self.stopped = None
-        error = self._error(self.next_update - 1, found)
+        try:
+            error = self._error(self.next_update - 1, found)
+        except Exception as of_schedule:  # which gives no number here
+            self.wrong = self.wrong or of_schedule
+            raise
         if error is not None:
             self.wrong = self.wrong or error
             raise error
@@ -434,7 +438,7 @@ class _Watch:
             right = value_at(value.argument, value.expected, update, "a number")
             if not value.agrees(now, right, self.tolerance):
                 # torch.compile, which may be tracing step(), must not compile the diagnosis.
-                explain = torch.compiler.disable(self._wrong_value)
+                explain: Callable[..., AuditError] = torch.compiler.disable(self._wrong_value)
                 return explain(value, update, right, before.value, now)
         return None
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from coslr import _hypotheses
+import coslr._hypotheses as hypotheses
 from coslr._arguments import not_negative, require, require_type, sequence, whole
 from coslr._hypotheses import Guess, Seen
 from coslr._rates import (
@@ -93,7 +93,8 @@ class Diagnosis:
     Attributes:
         cause: a stable word, one of `CAUSES`.
         parameters: the numbers of the mistake by name, such as ``{"times": 4}``. Lengths and
-            positions are in updates.
+            positions are in updates. If ``too_fast`` has an ``"offset"`` too, update k had the rate
+            of update ``times * k + offset``.
         says: one sentence with the likely cause in a training loop, and the remedy.
         updates: the recorded updates whose rate is not the schedule's.
     """
@@ -176,7 +177,7 @@ def _causes(seen: Seen) -> list[Diagnosis]:
         return [Diagnosis("right", {}, CAUSES["right"])]
     found: list[tuple[str, Guess]] = []
     for cause in list(CAUSES)[1:]:
-        propose = getattr(_hypotheses, cause)
+        propose = getattr(hypotheses, cause)
         fitting = (guess for guess in propose(seen) if seen.is_explained_by(guess))
         found += [(cause, guess) for guess in islice(fitting, 1)]
     # The sort keeps the order of causes that are equal in this.

@@ -10,6 +10,7 @@ which a state recognises its schedule.
 
 import hashlib
 import json
+import math
 import warnings
 import weakref
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,15 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from coslr._arguments import require, require_type, whole
-from coslr._optimizers import OptimizerWrapper, only_initialises, scaler_found_overflow, unwrapped
+from coslr._optimizers import (
+    OptimizerWrapper,
+    called_by_a_subclass,
+    only_initialises,
+    require_rate,
+    scaler_found_overflow,
+    unwrapped,
+    value_at,
+)
 from coslr._optional import extra
 from coslr.audit import AuditError, audit
 from coslr.diagnosis import RateFunction, at_updates, checked_steps_per_unit
@@ -31,6 +40,7 @@ with extra("train"):
 __all__ = ["AuditError", "ScheduleLR", "Trace", "audit"]
 
 Group = dict[str, Any]  # a param group of an optimizer
+INFINITY = math.inf
 
 
 class ScheduleLR(LRScheduler):
@@ -42,10 +52,11 @@ class ScheduleLR(LRScheduler):
 
     Args:
         optimizer: any torch optimizer, or a wrapper that keeps one in ``.optimizer`` (Accelerate).
-            A learning rate held in a tensor is filled in place.
+            A learning rate held in a tensor is filled in place. Where groups share one tensor, each
+            gets its own.
         schedule: a schedule for all param groups, or a list of one per group. Any function from t
             to a rate works too, but ``load_state_dict`` recognises such a function only by its
-            name.
+            name: it takes two lambdas, or two `functools.partial`, for the same schedule.
         steps_per_unit: calls of ``step()`` in one unit of the schedule, above 0. Keep 1 if the
             schedule counts what you step: updates, or epochs if you step once an epoch. Pass
             ``len(loader)`` if the schedule counts epochs and you step at every update. A schedule
@@ -62,7 +73,7 @@ class ScheduleLR(LRScheduler):
             0. None leaves it alone.
         relative: let one schedule drive groups whose own rates differ. The group with the highest
             rate follows the schedule, and the others keep their ratio to it. The same holds for
-            `weight_decay`.
+            `weight_decay`. Audit such a run with ``scheduler.schedules``, one for each group.
         only_after_update: count a call of ``step()`` only if the optimizer has made an update since
             the last one. Use it for gradient accumulation, and for GradScaler, which skips updates
             that overflow.
@@ -101,6 +112,14 @@ class ScheduleLR(LRScheduler):
     ):
         optimizer = unwrapped(optimizer)
         groups = optimizer.param_groups
+        for group in groups:
+            require_rate(group)
+            lr = group["lr"]
+            is_real = not isinstance(lr, torch.Tensor) or lr.is_floating_point()
+            require_type(is_real, "optimizer's lr", lr, "a number or a tensor of floats")
+            is_constant = not isinstance(lr, torch.Tensor) or not lr.requires_grad
+            require(is_constant, "optimizer's lr", lr, "a tensor without requires_grad")
+        _separate_tensors(groups)
         self.schedules = _one_per_group("schedule", schedule, groups, "lr", relative)
         self.momenta: list[RateFunction] = []
         if momentum is not None:
@@ -131,8 +150,6 @@ class ScheduleLR(LRScheduler):
         # start from it, so it must be the optimizer's own rate, not ours.
         for group in groups:
             lr = group["lr"]
-            is_real = not isinstance(lr, torch.Tensor) or lr.is_floating_point()
-            require_type(is_real, "optimizer's lr", lr, "a number or a tensor of floats")
             group.setdefault("initial_lr", lr.clone() if isinstance(lr, torch.Tensor) else lr)
             if self.weight_decays:
                 group.setdefault("initial_weight_decay", group["weight_decay"])
@@ -158,20 +175,33 @@ class ScheduleLR(LRScheduler):
             if (scheduler := reference()) is not None:
                 scheduler._before_load(state_dict)
 
-        def after_load(_: torch.optim.Optimizer) -> None:
+        def after_load(optimizer: torch.optim.Optimizer) -> None:
             scheduler = reference()
-            if scheduler is not None and scheduler._overwritten:
+            if scheduler is None:
+                return
+            _separate_tensors(optimizer.param_groups)  # the state may be of groups that shared one
+            if scheduler._overwritten:
                 scheduler._write()
+
+        initialises = False
+
+        def before_update(
+            optimizer: torch.optim.Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]
+        ) -> None:
+            nonlocal initialises
+            if not called_by_a_subclass(optimizer):
+                initialises = only_initialises(optimizer, args, kwargs)
 
         def after_update(optimizer: torch.optim.Optimizer, *_: object) -> None:
             scheduler = reference()
-            if scheduler is None or scaler_found_overflow(optimizer) or only_initialises(optimizer):
+            if scheduler is None or scaler_found_overflow(optimizer) or initialises:
                 return
             scheduler._update_seen = True
 
         self.optimizer.register_load_state_dict_pre_hook(before_load)
         self.optimizer.register_load_state_dict_post_hook(after_load)
         if self.only_after_update:
+            self.optimizer.register_step_pre_hook(before_update)
             self.optimizer.register_step_post_hook(after_update)
 
     def __getstate__(self) -> dict[str, object]:
@@ -181,16 +211,28 @@ class ScheduleLR(LRScheduler):
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._make_functions()
-        self._register_hooks()  # copying and pickling an optimizer drop its hooks
+        # Copying and pickling an optimizer drop its hooks, and torch's record of its steps, without
+        # which the warning of step() would be wrong.
+        self._register_hooks()
+        self.optimizer._opt_called = True  # type: ignore[attr-defined]
 
     # ------------------------------------------------------------------------------- stepping
 
     def get_lr(self) -> list[float | torch.Tensor]:
         """The rate of each param group at update ``last_epoch``."""
         k = self.last_epoch if self.hold == 1 else self.last_epoch // self.hold
-        if len(self._rates) == 1:
-            return [self._rates[0](k)]
-        return [rate(k) for rate in self._rates]
+        rates: list[float | torch.Tensor] = []
+        for schedule in self._rates:
+            # Most values are right as they are, and value_at would take a tenth of step()'s time.
+            try:
+                rate = schedule(k)
+            except LookupError:
+                rate = None
+            if type(rate) is not float or not 0 <= rate < INFINITY:
+                rate = value_at("schedule", schedule, k, "a rate from 0")
+                require(rate >= 0, f"schedule at update {k}", rate, "a rate from 0")
+            rates.append(rate)
+        return rates
 
     def step(self, epoch: int | None = None) -> None:
         """Set the rate for the next update; call it after ``optimizer.step()``.
@@ -246,8 +288,6 @@ class ScheduleLR(LRScheduler):
                 f"scheduler was built. Build a new one with last_epoch={self.last_epoch - 1}"
             )
         for group, rate in zip(groups, rates, strict=True):
-            if not rate >= 0:  # negative, or NaN
-                require(False, f"schedule at update {self.last_epoch}", rate, "a rate from 0")
             lr = group["lr"]
             # Ask for float first: isinstance with torch.Tensor takes a seventh of step()'s time.
             if type(lr) is not float and isinstance(lr, torch.Tensor):
@@ -263,7 +303,7 @@ class ScheduleLR(LRScheduler):
         k = self.last_epoch // self.hold
         for name, functions in self._others.items():
             for group, function in zip(self.optimizer.param_groups, functions, strict=True):
-                value = function(k)
+                value = value_at(name, function, k, "a number from 0")
                 if name == "momentum":
                     require(0 <= value < 1, f"momentum({k})", value, "from 0 to below 1")
                 else:
@@ -283,7 +323,7 @@ class ScheduleLR(LRScheduler):
         k = self.last_epoch // self.hold
         return all(
             # A tensor compares in its own precision, to which it has rounded our rate.
-            bool(_value(group, name) == function(k))
+            bool(_value(group, name) == value_at(name, function, k, "a number"))
             for name, functions in {"lr": self._rates, **self._others}.items()
             for group, function in zip(groups, functions, strict=True)
         )
@@ -367,7 +407,8 @@ class ScheduleLR(LRScheduler):
                 "call load_state_dict(state, extend=True) to keep the position and go on with "
                 "this scheduler's own"
             )
-            require(_parsed(saved) == _parsed(own[name]), f"state_dict[{name!r}]", saved, must_be)
+            is_same = _is_same(saved, own[name])
+            require(is_same, f"state_dict[{name!r}]", saved, must_be)
         was_ours = self._is_active and own["in_force"]
         must_be = "the index of the next update, or -1"
         position = state_dict["last_epoch"]
@@ -424,14 +465,12 @@ def _one_per_group(
     if isinstance(schedule, list | tuple):
         require(not relative, "relative", relative, f"False, because {name} is a list")
         return schedules
-    # Another scheduler may have written its rates already. The groups' own are under "initial".
-    initial = f"initial_{key}"
-    own = [float(group[initial if initial in group else key]) for group in groups]
+    own = _own_values(name, schedule, groups, key, relative)
     if len(set(own)) == 1:
         return schedules
     must_be = (
         f"a list of {len(groups)}, one for each param group, because the groups have different "
-        f"values of {key}: {', '.join(f'{value:g}' for value in own)}. Or pass relative=True: the "
+        f"values of {key}: {_listed(own)}. Or pass relative=True: the "
         "highest follows the schedule, and the others keep their ratio to it"
     )
     require(relative, name, schedule, must_be)
@@ -439,6 +478,51 @@ def _one_per_group(
         one if value == max(own) else _InRatio(one, value / max(own))
         for one, value in zip(schedules, own, strict=True)
     ]
+
+
+def _own_values(
+    name: str, schedule: object, groups: list[Group], key: str, relative: bool
+) -> list[float]:
+    """The groups' own values, by which one schedule may drive them all.
+
+    A scheduler that ran before has written values of its own, and kept the groups' under "initial".
+    These keep the ratios, unless somebody set new values since.
+    """
+    stored = f"initial_{key}"
+    now = [float(group[key]) for group in groups]
+    initial = [float(group[stored if stored in group else key]) for group in groups]
+    # A group that was added since has no initial value, and where all are 0 there is no ratio.
+    if not any(now) or not all(stored in group for group in groups):
+        return initial
+    tensors = [group[key] for group in groups if isinstance(group[key], torch.Tensor)]
+    precision = max([1e-9, *(4 * torch.finfo(tensor.dtype).eps for tensor in tensors)])
+    if all(
+        math.isclose(a * max(initial), b * max(now), rel_tol=precision)
+        for a, b in zip(now, initial, strict=True)
+    ):
+        return initial
+    must_be = (
+        f"a list of {len(groups)}, one for each param group, because it is not clear what the "
+        f"groups' own values are: {key} is {_listed(now)} now, but {stored}, which an earlier "
+        f"scheduler left, is {_listed(initial)}. Or delete {stored} from the groups, and {key} "
+        "counts"
+    )
+    require(not relative and len(set(now)) == 1, name, schedule, must_be)
+    return now
+
+
+def _listed(values: list[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
+
+
+def _separate_tensors(groups: list[Group]) -> None:
+    """Give each group a rate of its own: torch puts one tensor into all of them."""
+    seen = set()
+    for group in groups:
+        lr = group["lr"]
+        if isinstance(lr, torch.Tensor) and id(lr) in seen:
+            group["lr"] = lr.clone()
+        seen.add(id(group["lr"]))
 
 
 def _value(group: Group, name: str) -> Any:
@@ -480,6 +564,14 @@ def _described(value: object) -> str:
     return getattr(value, "__qualname__", type(value).__name__)
 
 
-def _parsed(value: float | str) -> object:
+def _is_same(saved: object, own: float | str) -> bool:
+    """Whether two descriptions mean the same; a text that we did not write does not."""
+    try:
+        return bool(_parsed(saved) == _parsed(own))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _parsed(value: Any) -> Any:
     """A description as Python values, in which 50 and 50.0 are equal; numbers stay as they are."""
     return json.loads(value) if isinstance(value, str) else value

@@ -1,7 +1,11 @@
 """The audit sees every wrong rate, and raises no false alarm."""
 
 import contextlib
+import functools
 import math
+import subprocess
+import sys
+import textwrap
 
 import numpy as np
 import pytest
@@ -377,6 +381,140 @@ def test_a_rate_that_a_subclass_sets_inside_step_is_the_one_that_counts():
     assert weight.item() == -0.5
 
 
+def test_what_a_subclass_does_around_its_parent_s_step_is_seen_in_a_fresh_process():
+    """torch runs hooks for a parent's step only if the program has built one of just that class."""
+    program = """
+        import torch
+        from coslr import Constant
+        from coslr.audit import audit
+
+        class Twice(torch.optim.SGD):
+            def step(self, closure=None):
+                for group in self.param_groups:
+                    group["lr"] *= 2
+                super().step(closure)
+                for group in self.param_groups:
+                    group["lr"] /= 2
+
+        class HalfOfTwice(Twice):
+            def step(self, closure=None):
+                self.param_groups[0]["lr"] /= 2
+                super().step(closure)
+                self.param_groups[0]["lr"] *= 2
+
+        class OwnDecay(torch.optim.AdamW):
+            def step(self, closure=None):
+                decay, self.param_groups[0]["weight_decay"] = (
+                    self.param_groups[0]["weight_decay"], 0.0)
+                super().step(closure)
+                self.param_groups[0]["weight_decay"] = decay
+
+        def run(kind, schedule):
+            weight = torch.zeros(1, requires_grad=True)
+            weight.grad = torch.ones(1)
+            optimizer = kind([weight], lr=0.1, weight_decay=0.5)
+            hooks = []
+            optimizer.register_step_post_hook(lambda *_: hooks.append(1))
+            for _ in range(2):  # the first audit must leave nothing behind that misleads the next
+                hooks.clear()
+                optimizer.param_groups[0].update(lr=0.1, weight_decay=0.5)
+                try:
+                    with audit(optimizer, schedule, updates=2) as trace:
+                        optimizer.step()
+                        optimizer.step()
+                    said = trace.rates
+                except AssertionError as error:
+                    said = str(error).splitlines()[0]
+            optimizer.step()
+            return said, len(hooks)
+
+        print(run(HalfOfTwice, Constant(0.1)))
+        print(run(Twice, Constant(0.1)))
+        print(run(Twice, Constant(0.2)))
+        print(run(OwnDecay, {"weight_decay": Constant(0.5)}))
+        torch.optim.SGD([torch.zeros(1)], lr=0.1)
+        print(run(Twice, Constant(0.1))[0])
+        print(run(torch.optim.SGD, Constant(0.1)))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    wrong = "'update 0: the schedule says 0.1, but 0.2 is in force'"
+    assert done.stdout.splitlines() == [
+        "([0.1, 0.1], 3)",  # others' hooks still run once for each update
+        f"({wrong}, 1)",
+        "([0.2, 0.2], 3)",
+        "('update 0 (weight_decay): the schedule says 0.5, but 0 is in force', 1)",
+        wrong.strip("'"),
+        "([0.1, 0.1], 3)",
+    ]
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_an_update_with_a_closure_counts_at_rate_zero_and_with_zeroed_gradients(momentum):
+    """What the gradients were before the closure says nothing of the update."""
+    weight, optimizer = one_weight(momentum=momentum)
+
+    def closure():
+        weight.sum().backward()
+
+    def block():
+        for k in range(4):
+            optimizer.param_groups[0]["lr"] = 0.0 if k in (1, 2) else 0.1
+            optimizer.zero_grad(set_to_none=False)
+            optimizer.step(closure)
+
+    with pytest.raises(AuditError, match=r"update 1: the schedule says 0.1, but 0 is in force"):
+        audited(block, optimizer, Constant(0.1))
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.AdamW, torch.optim.LBFGS])
+def test_the_last_update_of_a_right_run_counts_though_its_rate_is_zero(kind, named):
+    weight, optimizer = one_weight(kind)
+    schedule = Linear(4, 0.1)
+    scheduler = ScheduleLR(optimizer, schedule, only_after_update=True)
+
+    def closure():
+        loss = ((weight - 1) ** 2).sum()
+        loss.backward()
+        return loss
+
+    with audit(optimizer, schedule, updates=5) as trace:
+        for _ in range(5):
+            optimizer.zero_grad(set_to_none=False)
+            optimizer.step(closure=closure) if named else optimizer.step(closure)
+            scheduler.step()
+    assert trace.rates == [schedule(k) for k in range(5)]
+    assert scheduler.last_epoch == 5
+
+
+def test_an_optimizer_with_a_state_makes_updates_only():
+    """A checkpoint library makes a state only where there is none."""
+    weight, optimizer = one_weight(torch.optim.AdamW)
+    weight.grad = torch.ones_like(weight)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=False)
+    optimizer.param_groups[0]["lr"] = 0.0
+    with pytest.raises(AuditError, match="but 0 is"), audit(optimizer, Constant(0.1)):
+        optimizer.step()
+
+
+def test_the_step_of_a_subclass_may_take_other_arguments():
+    class Options(torch.optim.LBFGS):
+        def step(self, options):
+            return super().step(options["closure"])
+
+    weight, optimizer = one_weight(Options)
+
+    def closure():
+        loss = weight.sum()
+        loss.backward()
+        return loss
+
+    with audit(optimizer, Constant(0.1), updates=1):
+        optimizer.step({"closure": closure})
+
+
 @pytest.mark.parametrize("fused", [True, False])
 def test_a_step_that_gradscaler_skips_is_no_update(fused):
     weight, optimizer = one_weight(lr=0.1, fused=fused)
@@ -424,6 +562,26 @@ def test_an_update_at_rate_zero_is_an_update():
         optimizer.param_groups[0]["lr"] = 0.0
         with pytest.raises(AuditError, match=r"update 0: .*, but 0 is"), audit(optimizer, SCHEDULE):
             optimizer.step()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "uses"),
+    [
+        (torch.optim.ASGD, {}, "eta"),
+        (torch.optim.Rprop, {}, "step sizes of its own"),
+        (torch.optim.Adagrad, {"lr_decay": 0.1}, r"lr / \(1 \+ lr_decay"),
+    ],
+)
+def test_an_optimizer_that_uses_another_rate_is_a_warning(kind, options, uses):
+    _, optimizer = one_weight(kind, **options)
+    with (
+        pytest.warns(UserWarning, match=f"{kind.__name__} use .*{uses}"),
+        audit(optimizer, Constant(0.1)),
+    ):
+        optimizer.step()
+    _, optimizer = one_weight(torch.optim.Adagrad)
+    with audit(optimizer, Constant(0.1)):  # a warning would be an error here
+        optimizer.step()
 
 
 # ------------------------------------------------------------------- it cannot pass on nothing
@@ -718,3 +876,117 @@ def test_a_name_that_the_optimizer_does_not_have_is_refused():
     message = r"schedule\['momentum'\]=.*: must be left out, because this optimizer has no momentum"
     with pytest.raises(ValueError, match=message), audit(optimizer, {"momentum": Constant(0.9)}):
         optimizer.step()
+
+
+# ------------------------------------------------------------------ errors that name what is wrong
+
+
+class NoRate(torch.optim.Optimizer):
+    def __init__(self, weights, **defaults):
+        super().__init__(weights, defaults)
+
+    def step(self, closure=None):
+        pass
+
+
+class SkipsInit(torch.optim.Optimizer):
+    """As Lookahead of timm."""
+
+    def __init__(self, base):
+        self._base_optimizer = base
+        self.param_groups, self.state, self.defaults = base.param_groups, {}, base.defaults
+
+    def step(self, closure=None):
+        return self._base_optimizer.step(closure)
+
+
+@pytest.mark.parametrize(
+    "watches", [lambda o: audit(o, SCHEDULE).__enter__(), lambda o: ScheduleLR(o, SCHEDULE)]
+)
+def test_an_optimizer_without_a_rate_or_hooks_is_refused_by_name(watches):
+    for defaults in ({}, {"lr": None}, {"lr": "0.1"}):
+        with pytest.raises(TypeError, match=r"optimizer's lr=.*: must be a number or a tensor"):
+            watches(NoRate([torch.zeros(1)], **defaults))
+    with pytest.raises(TypeError, match=r"(?s)optimizer=.*Pass the one inside it, often its"):
+        watches(SkipsInit(sgd()))
+
+
+NOT_RATES = [
+    (lambda t: None, TypeError, "=None: must be a .*, not NoneType"),
+    (lambda t: "0.1", TypeError, "='0.1': must be a .*, not str"),
+    (lambda t: 1j, TypeError, "=1j: must be a .*, not complex"),
+    (lambda t: torch.ones(2), TypeError, "=tensor.*: must be a .*, not Tensor"),
+    (lambda t: math.inf, ValueError, "=inf: must be a .*, and finite"),
+    (lambda t: math.nan, ValueError, "=nan: must be a .*, and finite"),
+]
+
+
+@pytest.mark.parametrize(("schedule", "error", "message"), NOT_RATES)
+def test_a_schedule_that_gives_no_rate_is_an_error_that_says_so(schedule, error, message):
+    _, optimizer = one_weight()
+    with pytest.raises(error, match=f"schedule at update 0{message}"), audit(optimizer, schedule):
+        optimizer.step()
+    with pytest.raises(error, match=f"schedule at update 0{message}"):
+        ScheduleLR(optimizer, schedule)
+    _, optimizer = one_weight(weight_decay=0.1)
+    plan = {"weight_decay": schedule}
+    with (
+        pytest.raises(error, match=rf"schedule\['weight_decay'\] at update 0{message}"),
+        audit(optimizer, plan),
+    ):
+        optimizer.step()
+
+
+def test_a_table_that_is_too_short_is_an_error_that_says_so():
+    table = [0.1, 0.1]
+    _, optimizer = one_weight()
+    message = "schedule: has no value at update 2 .IndexError.*; is its table too short"
+    with pytest.raises(ValueError, match=message):
+        audited(lambda: steps(optimizer, 0.1, 0.1, 0.1), optimizer, lambda k: table[k])
+    scheduler = ScheduleLR(optimizer, lambda k: table[k])
+    loop(optimizer, scheduler, 1)
+    with pytest.raises(ValueError, match=message):
+        loop(optimizer, scheduler, 1)
+
+
+@pytest.mark.parametrize("index", [0, 1, None])
+def test_a_removed_param_group_is_an_error(index):
+    optimizer = sgd(groups=2)
+
+    def block():
+        optimizer.step()
+        optimizer.param_groups.pop(0)
+        optimizer.step()
+
+    with pytest.raises(ValueError, match="has 1 param groups at update 1, but had 2"):
+        audited(block, optimizer, Constant(1.0), group=index)
+
+
+def test_an_error_of_the_schedule_that_the_block_catches_comes_again_at_its_end():
+    """Otherwise an update that nobody compared with anything would pass."""
+    optimizer = sgd()
+
+    def block():
+        optimizer.register_step_pre_hook(lambda *_: None)  # so that the audit waits for the update
+        with contextlib.suppress(TypeError):
+            optimizer.step()
+        optimizer.step()
+
+    with pytest.raises(TypeError, match="schedule at update 0=None"):
+        audited(block, optimizer, lambda k: None if k == 0 else 1.0)
+
+
+def test_dynamo_does_not_compile_the_diagnosis(monkeypatch):
+    seen = []
+    disable = torch.compiler.disable
+
+    @functools.wraps(disable)
+    def noted(function):
+        seen.append(function.__name__)
+        return disable(function)
+
+    monkeypatch.setattr(torch.compiler, "disable", noted)
+    _, optimizer = one_weight()
+    with pytest.raises(AuditError), audit(optimizer, Constant(0.2)):
+        optimizer.step()
+    assert seen == ["_wrong_value"]

@@ -59,6 +59,28 @@ class Foreign(torch.optim.Optimizer):
                 weight.data -= group["lr"] * weight.grad
 
 
+class NeverBuilt(Foreign):
+    """No optimizer of just this class is ever made, so torch runs no hook for its step."""
+
+    def step(self, closure=None):
+        if closure is not None:
+            closure()
+        for group in self.param_groups:
+            for weight in group["params"]:
+                weight.data -= group["lr"] * weight.grad
+
+
+class DoublingUnseen(NeverBuilt):
+    """As `Doubling`, around such a step."""
+
+    def step(self, closure=None):
+        for group in self.param_groups:
+            group["lr"] *= 2
+        super().step(closure)
+        for group in self.param_groups:
+            group["lr"] /= 2
+
+
 class Lbfgs(torch.optim.LBFGS):
     """One iteration for each step. Its first step needs a length of 1 in all weights together."""
 
@@ -110,6 +132,7 @@ class Loop:
     units: int  # updates in one unit of the scheduler's clock
     hook: str  # a hook of somebody else, which changes the rate during a step
     closure: str
+    zeroed: bool  # the gradients are 0 until the closure makes them
     events: dict  # what happens at an attempt in place of an ordinary step
     waits: bool  # the scheduler waits for an update
     resume_at: int | None
@@ -126,7 +149,8 @@ class Loop:
 
 def draw_loop(seed):
     draw = random.Random(seed)
-    optimizer = usually(draw, SGD, Parent, Doubling, Foreign, Lbfgs, Fused, chance=0.4)
+    kinds = [Parent, Doubling, DoublingUnseen, Foreign, Lbfgs, Fused]
+    optimizer = usually(draw, SGD, *kinds, chance=0.4)
     inside = ["early pre", "late pre", "early post", "late post", "own step"]
     driver = usually(draw, "loop", *inside, chance=0.4)
     if driver == "own step":
@@ -156,6 +180,7 @@ def draw_loop(seed):
         units=usually(draw, right["steps_per_unit"], 1, 2, chance=0.1),
         hook=usually(draw, "", "early pre", "late pre", "late pre in vain", chance=0.15),
         closure=closure,
+        zeroed=bool(closure) and draw.random() < 0.5,
         events=events,
         waits=draw.random() < 0.8,
         resume_at=draw.randrange(1, attempts) if draw.random() < 0.3 and attempts > 1 else None,
@@ -267,6 +292,8 @@ class Run:
     def closure(self):
         if self.event == "raises":
             raise ZeroDivisionError
+        for weight in self.weights:
+            weight.grad = torch.ones_like(weight)
         if self.loop.closure == "doubles" and self.attempt == 2:
             self.multiply(2)
         if self.loop.closure == "writes":
@@ -322,6 +349,8 @@ class Run:
             weight.grad = torch.ones_like(weight) * (self.scaler.get_scale() if scaled else 1.0)
             if self.event == "overflow":
                 weight.grad *= math.inf
+            if self.loop.zeroed:
+                weight.grad.zero_()
         try:
             self.step(scaled)
         except ZeroDivisionError:

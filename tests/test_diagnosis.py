@@ -201,10 +201,12 @@ def score(seed, runs, view=lambda broken: {}):
     return made, named, first
 
 
-def check(made, named, share, share_of_each):
+def check(made, named, share, share_of_each, fewest=1):
+    """Whether enough were named, of all and of each mistake of which there are enough to tell."""
     assert named.total() >= share * made.total()
     for mistake, count in made.items():
-        assert named[mistake] >= share_of_each * count, mistake
+        if count >= fewest:
+            assert named[mistake] >= share_of_each * count, mistake
 
 
 def test_mistakes_are_named():
@@ -237,7 +239,7 @@ def in_six_digits(broken):
 
 @pytest.mark.parametrize("view", [every_tenth, in_float32, in_six_digits])
 def test_mistakes_in_logs_that_say_less_are_named(view):
-    made, named, _ = score(4, 3, view)
+    made, named, _ = score(4, 2, view)
     check(made, named, 0.90, 0.0)
 
 
@@ -245,7 +247,7 @@ def test_mistakes_in_logs_that_say_less_are_named(view):
 @pytest.mark.parametrize("view", [every_tenth, in_float32, in_six_digits])
 def test_mistakes_in_many_logs_that_say_less_are_named(view):
     made, named, _ = score(5, 22, view)
-    check(made, named, 0.95, 0.80)
+    check(made, named, 0.95, 0.80, fewest=5)
 
 
 def test_a_run_that_stops_at_its_third_wrong_update_is_named():
@@ -319,7 +321,7 @@ def walks(seed, runs):
             yield run, walk
 
 
-@pytest.mark.parametrize("runs", [5, pytest.param(44, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("runs", [3, pytest.param(44, marks=pytest.mark.slow)])
 def test_a_random_walk_is_not_explained(runs):
     for run, walk in walks(7, runs):
         assert causes(walk, run.meant) == []
@@ -340,14 +342,14 @@ def test_a_right_trace_is_right(runs):
                 assert causes(schedule=run.meant, **options) == ["right"]
 
 
-@pytest.mark.parametrize("runs", [2, pytest.param(22, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("runs", [1, pytest.param(22, marks=pytest.mark.slow)])
 def test_one_rate_that_is_off_leaves_nothing_explained(runs):
     numbers = np.random.default_rng(9)
     for run, _, broken in broken_loops.broken_loops(seed=9, runs=runs):
         i = numbers.integers(1, len(broken.rates) - 1)
         rates = list(broken.rates)
         rates[i] *= 1.03
-        if rates[i] > 1e-6 * max(rates):
+        if rates[i] > 1e-6 * max(*rates, *map(run.meant, range(run.updates))):
             found = diagnose(rates, run.meant, first_update=broken.first_update)
             assert [d.cause for d in found] in ([], ["scaled_from"])
             # A factor that begins after the odd update would not explain it.

@@ -123,7 +123,9 @@ def test_one_schedule_over_groups_with_different_rates_is_refused():
         ScheduleLR(optimizer, Cosine(50, 0.1))
     optimizer = two_rates(0.1, 0.1)
     ScheduleLR(optimizer, [Cosine(50, 0.2), Cosine(50, 0.3)])
-    ScheduleLR(optimizer, Cosine(50, 0.1))  # a second phase
+    with pytest.raises(ValueError, match=r"lr is 0\.2, 0\.3 now, but initial_lr.* 0\.1, 0\.1\."):
+        ScheduleLR(optimizer, Cosine(50, 0.1))
+    ScheduleLR(optimizer, [Cosine(50, 0.1)] * 2)  # a second phase
     with pytest.raises(ValueError, match="relative=True: must be False, because schedule is a"):
         ScheduleLR(two_rates(0.1, 0.01), [Cosine(50, 0.1)] * 2, relative=True)
 
@@ -155,7 +157,7 @@ def test_weight_decay_is_scheduled_too():
         scheduler.step()
     with pytest.raises(ValueError, match="this optimizer has no weight_decay"):
         ScheduleLR(torch.optim.LBFGS([torch.zeros(1)]), Cosine(50, 0.1), weight_decay=decay)
-    with pytest.raises(ValueError, match=r"weight_decay\(0\)=-1: must be from 0"):
+    with pytest.raises(ValueError, match=r"weight_decay\(0\)=-1.0: must be from 0"):
         ScheduleLR(optimizer, Cosine(50, 0.1), weight_decay=lambda t: -1)
 
 
@@ -761,3 +763,118 @@ def test_a_copy_in_epochs():
     run(optimizer, scheduler, 3)
     twin = pickle.loads(pickle.dumps(scheduler))
     assert run(twin.optimizer, twin, 9) == [[rate_of(k / 20)] for k in range(3, 12)]
+
+
+# ------------------------------------------------------------------------ whose rate it is
+
+
+def test_a_schedule_of_tensors_keeps_its_table():
+    """A tensor of the schedule's must not become the optimizer's, which is filled in place."""
+    table = torch.tensor([0.4, 0.3, 0.2, 0.1], dtype=torch.float64)
+    decay = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64)
+    right = table.tolist() * 2
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1, weight_decay=0.1)
+    scheduler = ScheduleLR(optimizer, lambda k: table[k % 4], weight_decay=lambda k: decay[k % 4])
+    with audit(optimizer, lambda k: right[k], updates=8) as trace:
+        for _ in range(8):
+            assert type(optimizer.param_groups[0]["lr"]) is float
+            assert type(optimizer.param_groups[0]["weight_decay"]) is float
+            optimizer.step()
+            scheduler.step()
+    assert table.tolist() * 2 == right == trace.rates
+    assert type(scheduler.get_last_lr()[0]) is float
+
+
+def test_groups_that_share_a_rate_tensor_get_one_each():
+    schedules = [Linear(4, 0.1), Linear(4, 0.2)]
+
+    def make():
+        groups = [{"params": [torch.zeros(1, requires_grad=True)]} for _ in range(2)]
+        rate = torch.tensor(0.7, dtype=torch.float64)
+        optimizer = torch.optim.SGD(groups, lr=rate)
+        return optimizer, rate
+
+    optimizer, rate = make()
+    shared = optimizer.state_dict()
+    scheduler = ScheduleLR(optimizer, schedules)
+    assert optimizer.param_groups[0]["lr"] is rate
+    with audit(optimizer, schedules, updates=4):
+        run(optimizer, scheduler, 2)
+        optimizer.load_state_dict(shared)  # in which they share one again
+        run(optimizer, scheduler, 2)
+
+
+def test_a_rate_that_requires_a_gradient_is_refused():
+    rate = torch.tensor(0.1, requires_grad=True)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=rate, foreach=False)
+    with pytest.raises(ValueError, match=r"lr=tensor.*: must be a tensor without requires_grad"):
+        ScheduleLR(optimizer, Cosine(50, 0.1))
+
+
+def test_rates_set_since_the_last_scheduler_are_the_groups_own():
+    """`initial_lr`, which that scheduler left, does not hide that they differ."""
+    optimizer = two_rates(0.1, 0.1)
+    ScheduleLR(optimizer, Cosine(50, 0.1))
+    optimizer.param_groups[1]["lr"] = 0.01
+    both = r"lr is 0.1, 0.01 now, but initial_lr, which an earlier scheduler left, is 0.1, 0.1"
+    for options in ({}, {"relative": True}):
+        with pytest.raises(ValueError, match=both):
+            ScheduleLR(optimizer, Cosine(50, 0.1), **options)
+    for group in optimizer.param_groups:
+        del group["initial_lr"]
+    rates = ScheduleLR(optimizer, Cosine(50, 0.2), relative=True).get_last_lr()
+    assert rates == pytest.approx([0.2, 0.02])
+
+    optimizer = two_rates(0.1, 0.01)
+    CosineAnnealingLR(optimizer, 50)
+    for group in optimizer.param_groups:
+        group["lr"] = 0.05
+    assert ScheduleLR(optimizer, Cosine(50, 0.1)).get_last_lr() == [0.1, 0.1]
+
+
+@pytest.mark.parametrize("dtype", [None, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("done", [1, 7, 20])
+def test_relative_keeps_the_ratio_of_a_run_that_goes_on(done, dtype):
+    def make():
+        rates = [0.1, 0.03] if dtype is None else torch.tensor([0.1, 0.03], dtype=dtype).unbind()
+        optimizer = two_rates(*rates)
+        return optimizer, lambda **more: ScheduleLR(
+            optimizer, warmup(Cosine(15, 0.4), 5, start=0.0), relative=True, **more
+        )
+
+    optimizer, scheduled = make()
+    run(optimizer, scheduled(), done)
+    state = copy.deepcopy(optimizer.state_dict())
+    optimizer, scheduled = make()
+    optimizer.load_state_dict(state)
+    scheduled(last_epoch=done - 1)
+    loaded = [float(group["lr"]) for group in optimizer.param_groups]
+    assert loaded == [float(group["lr"]) for group in state["param_groups"]]
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
+def test_a_copy_does_not_warn_that_its_optimizer_has_not_stepped(copied):
+    scheduler = copied(ScheduleLR(sgd(), SCHEDULE))
+    scheduler.optimizer.step()
+    scheduler.step()  # a warning would be an error here
+
+
+@pytest.mark.parametrize("text", ["Cosine(50)", "[" * 20_000, None])
+@pytest.mark.parametrize("name", ["schedule", "momentum"])
+def test_a_corrupt_text_in_a_state_is_an_error_that_names_it(name, text):
+    scheduler = ScheduleLR(sgd(), SCHEDULE)
+    with pytest.raises(ValueError, match=rf"state_dict\['{name}'\]=.*: must be "):
+        scheduler.load_state_dict({**scheduler.state_dict(), name: text})
+
+
+def test_an_update_with_a_closure_counts_for_only_after_update_though_it_began_at_zero():
+    """The rate and the gradients before the closure do not make it a step that initialises."""
+    weight = torch.zeros(1, requires_grad=True)
+    weight.grad = torch.ones(1)
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    scheduler = ScheduleLR(optimizer, warmup(Constant(0.1), 4, start=0.0), only_after_update=True)
+    for k in range(4):
+        optimizer.zero_grad(set_to_none=False)
+        optimizer.step(lambda: weight.grad.zero_())
+        scheduler.step()
+        assert scheduler.last_epoch == k + 1

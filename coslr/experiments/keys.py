@@ -28,7 +28,10 @@ with extra("train"):
 TRAINING_CODE = (
     "_arguments",
     "_configs",
+    "_hypotheses",
     "_optimizers",
+    "_parts",
+    "_rates",
     "audit",
     "diagnosis",
     "pytorch",
