@@ -45,6 +45,7 @@ from coslr.trace import (
     checked_steps_per_unit,
     checked_tolerance,
     explained,
+    margin,
     one_per_group,
     wrong_rate,
 )
@@ -253,16 +254,12 @@ class _Value:
         """Whether the value found is the right one, but for rounding errors.
 
         Where a schedule ends at exactly 0, other code may end at a rounding error of the peak. So
-        there is an absolute margin too.
+        there is an absolute margin too, the one that `coslr.diagnose` has.
         """
         self.largest = max(self.largest, abs(right))
-        absolute = 1e-14 * self.largest if self.largest else 1e-15
-        return math.isclose(
-            found.value,
-            right,
-            rel_tol=max(tolerance, found.relative),
-            abs_tol=max(absolute, found.absolute),
-        )
+        relative = max(tolerance, found.relative)
+        absolute = max(margin(self.largest, relative), found.absolute)
+        return math.isclose(found.value, right, rel_tol=relative, abs_tol=absolute)
 
 
 def _rounding(limits: Any) -> tuple[float, float]:

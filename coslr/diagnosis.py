@@ -19,18 +19,8 @@ from coslr._rates import (
     Array,
     RateFunction,
     at_updates,
-    checked_steps_per_unit,
     written_precision,
 )
-
-__all__ = [
-    "CAUSES",
-    "Diagnosis",
-    "RateFunction",
-    "at_updates",
-    "checked_steps_per_unit",
-    "diagnose",
-]
 
 # Every cause with what it says of a trace, in the order in which causes are preferred where two of
 # them give the same rates.

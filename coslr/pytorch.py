@@ -29,9 +29,8 @@ from coslr._optimizers import (
 )
 from coslr._optional import extra
 from coslr.audit import AuditError, audit
-from coslr.diagnosis import RateFunction, at_updates, checked_steps_per_unit
 from coslr.schedules import Rate, Schedule, Time
-from coslr.trace import Trace, one_per_group
+from coslr.trace import RateFunction, Trace, at_updates, checked_steps_per_unit, one_per_group
 
 with extra("train"):
     import torch
@@ -242,9 +241,9 @@ class ScheduleLR(LRScheduler):
                 SequentialLR pass it. A loss or another metric has no place here.
 
         Raises:
-            TypeError: `epoch` is no whole number.
-            ValueError: `epoch` is negative, the schedule's rate is, or the optimizer has got
-                another param group.
+            TypeError: `epoch` is no whole number, or what the schedule gives is no number.
+            ValueError: `epoch` is negative, the schedule's rate is or is not finite, or the
+                optimizer has got another param group.
         """
         if epoch is not None:
             must_be = "None, or the whole number of an update to jump to; it takes no metric"
