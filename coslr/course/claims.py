@@ -24,7 +24,7 @@ from coslr.course import protocol
 from coslr.course.evidence import standings
 from coslr.course.protocol import HOT, MANY, MANY_WITH, ONE_PASS, WHOLE, WITH, WITHOUT
 from coslr.experiments.outcomes import BETTER, EQUIVALENT, OPEN, WORSE
-from coslr.experiments.standings import Comparison
+from coslr.experiments.standings import Comparison, Standings
 from coslr.schedules import Constant, Cosine, Exponential, MultiStep
 
 SUPPORTED, PARTLY, CONTRADICTED = "supported", "partly", "contradicted"
@@ -51,15 +51,31 @@ class Ref:
     b: str
     measure: str = ""
 
-    def compare(self, folder: Path | None = None) -> Comparison:
-        """What the committed tables say of it."""
-        found = standings(self.study, self.contest, folder)
+    def compare(self, contests: "Contests") -> Comparison:
+        """What the tables say of it."""
+        found = contests[self.study, self.contest]
         return found.compare(self.a, self.b, self.measure or None)
 
     def __str__(self) -> str:
         """Where it was measured, such as "train_a_cnn, no weight decay: cosine against step"."""
         measure = f" ({self.measure.replace('_', ' ')})" if self.measure else ""
         return f"{self.study}, {self.contest}: {self.a} against {self.b}{measure}"
+
+
+class Contests(dict[tuple[str, str], Standings]):
+    """The standings by (study, contest), each read when it is first asked for.
+
+    Args:
+        folder: where the tables are; None is `coslr.course.evidence.evidence_folder()`.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def __missing__(self, key: tuple[str, str]) -> Standings:
+        self[key] = standings(*key, self.folder)
+        return self[key]
 
 
 @dataclass(frozen=True)
@@ -84,9 +100,9 @@ class Claim:
     untested: str = ""
     literature: str = ""
 
-    def comparisons(self, folder: Path | None = None) -> dict[str, Comparison]:
+    def comparisons(self, contests: Contests) -> dict[str, Comparison]:
         """Key -> what the tables say."""
-        return {key: ref.compare(folder) for key, ref in self.refs.items()}
+        return {key: ref.compare(contests) for key, ref in self.refs.items()}
 
     def verdict(self, comparisons: Mapping[str, Comparison]) -> str:
         """What the comparisons say of the claim.
@@ -554,7 +570,8 @@ def report(folder: Path | None = None) -> list[dict[str, Any]]:
     Args:
         folder: where the tables are; None is `coslr.course.evidence.evidence_folder()`.
     """
-    return [_reported(claim, claim.comparisons(folder)) for claim in CLAIMS]
+    contests = Contests(folder)
+    return [_reported(claim, claim.comparisons(contests)) for claim in CLAIMS]
 
 
 def _reported(claim: Claim, comparisons: Mapping[str, Comparison]) -> dict[str, Any]:
@@ -590,8 +607,9 @@ def table(folder: Path | None = None, links: bool = True) -> str:
         "| the article says | lesson | measured | verdict | the literature |",
         "| --- | --- | --- | --- | --- |",
     ]
+    contests = Contests(folder)
     for claim in CLAIMS:
-        comparisons = claim.comparisons(folder)
+        comparisons = claim.comparisons(contests)
         measured = "; ".join(f"{claim.refs[key]}: {found}" for key, found in comparisons.items())
         lesson = f"[{claim.lesson}]({claim.lesson}.ipynb)" if links else claim.lesson
         how = " by definition" if claim.definition else ""

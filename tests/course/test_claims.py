@@ -185,13 +185,13 @@ def test_the_verdict_follows_the_table(tmp_path, word, verdict):
 
 
 def test_the_table_covers_the_inventory():
-    lines = claims.table().splitlines()[2:]
+    lines, contests = claims.table().splitlines()[2:], claims.Contests()
     assert len(lines) == len(CLAIMS)
     for line, claim in zip(lines, CLAIMS, strict=True):
         cells = line.split("|")
         assert len(cells) == 7
         assert cells[1].strip() == claim.says
-        assert f"**{claim.verdict(claim.comparisons())}**" in cells[4]
+        assert f"**{claim.verdict(claim.comparisons(contests))}**" in cells[4]
         assert (" by definition" in cells[4]) == bool(claim.definition)
 
 

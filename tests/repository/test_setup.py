@@ -27,7 +27,7 @@ def test_a_checkout_on_windows_has_line_ends_that_shells_and_make_can_read(tmp_p
 def test_an_old_torch_is_told_of():
     pytest.importorskip("torchvision")
     program = (
-        "import torch, coslr.experiments.training; del torch.accelerator; "
+        "import torch, torchvision, coslr.pytorch; del torch.accelerator; "
         "import coslr.experiments.studies"
     )
     result = subprocess.run(
