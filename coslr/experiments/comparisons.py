@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from coslr._arguments import not_negative, number, require, require_type, sequence
 from coslr._optional import extra
-from coslr.experiments.outcomes import student_interval
+from coslr.experiments.outcomes import student_intervals
 
 with extra("train"):
     import pandas as pd
@@ -281,7 +281,7 @@ def paired(a: str, b: str, differences: ArrayLike, measure: str) -> Comparison:
     """
     require_type(isinstance(measure, str), "measure", measure, "the name of a measure")
     values = _numbers("differences", differences)
-    mean, low, high = student_interval(values)
+    mean, low, high = interval(values)
     return Comparison(a, b, math.nan, math.nan, measure, mean, low, high, len(values))
 
 
@@ -300,7 +300,8 @@ def interval(values: ArrayLike) -> tuple[float, float, float]:
         >>> [round(x, 2) for x in interval([1.0, 2.0, 3.0])]
         [2.0, -0.48, 4.48]
     """
-    return student_interval(_numbers("values", values))
+    mean, (low, high) = student_intervals(_numbers("values", values), 0.95)
+    return mean, low, high
 
 
 def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:

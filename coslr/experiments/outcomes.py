@@ -14,6 +14,7 @@ Assessing the Equivalence of Average Bioavailability", 1987.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -107,8 +108,7 @@ def judge(differences: ArrayLike, measure: str, margin: float | None = None) -> 
     usable = values.ndim == 1 and len(values) >= 2 and bool(np.isfinite(values).all())
     require(usable, "differences", differences, "at least two finite numbers, one for each seed")
     margin = margin_of(measure) if margin is None else positive("margin", margin)
-    mean, low, high = student_interval(values)
-    _, low90, high90 = student_interval(values, 0.90)
+    mean, (low, high), (low90, high90) = student_intervals(values, 0.95, 0.90)
     sign = -1 if low_is_good(measure) else 1
     if low > 0 or high < 0:
         word = BETTER if sign * mean > 0 else WORSE
@@ -119,28 +119,29 @@ def judge(differences: ArrayLike, measure: str, margin: float | None = None) -> 
     return Outcome(mean, low, high, low90, high90, margin, len(values), word)
 
 
-def student_interval(
-    values: NDArray[np.float64], confidence: float = 0.95
-) -> tuple[float, float, float]:
-    """Mean of the values and the ends of its interval, Student's: (mean, low, high).
+def student_intervals(values: NDArray[np.float64], *confidences: float) -> tuple[Any, ...]:
+    """The mean of the values, and then Student's interval for it, one for each confidence.
 
     Equal values have an interval of width 0.
 
     Args:
         values: at least two finite numbers, one for each seed.
-        confidence: how often the interval covers the true mean, if the values are about normal.
+        confidences: how often an interval covers the true mean, if the values are about normal.
 
     Example:
-        >>> [round(x, 2) for x in student_interval(np.array([1.0, 2.0, 3.0]))]
-        [2.0, -0.48, 4.48]
+        >>> mean, (low, high) = student_intervals(np.array([1.0, 2.0, 3.0]), 0.95)
+        >>> round(mean, 2), round(low, 2), round(high, 2)
+        (2.0, -0.48, 4.48)
     """
     first = float(values[0])
     # scipy warns of lost digits if the values differ little compared with their mean. So we give it
     # the distances from the first value, whose mean is never large compared with them. They are
     # exactly 0 for equal values, and so is their interval.
     distances = values - first
-    low, high = stats.ttest_1samp(distances, 0).confidence_interval(confidence)
-    return first + float(distances.mean()), first + float(low), first + float(high)
+    test = stats.ttest_1samp(distances, 0)
+    intervals = (test.confidence_interval(confidence) for confidence in confidences)
+    ends = ((first + float(low), first + float(high)) for low, high in intervals)
+    return first + float(distances.mean()), *ends
 
 
 def detectable(spread: float, n: int, power: float = 0.8) -> float:

@@ -106,14 +106,14 @@ def test_wrong_arguments_are_named(differences, measure, margin, message):
 # ------------------------------------------------------------------- how often it goes wrong
 
 
-@pytest.mark.parametrize("spread", [0.001, 0.004])
+@pytest.mark.parametrize("spread", [0.004, pytest.param(0.001, marks=pytest.mark.slow)])
 def test_where_there_is_nothing_better_and_worse_are_rare(spread):
     outcomes = simulated(0.0, spread)
     assert share(outcomes, BETTER) + share(outcomes, WORSE) <= 0.05 + NOISE
 
 
-@pytest.mark.parametrize("spread", [0.001, 0.004])
-@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize("spread", [0.001, pytest.param(0.004, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("sign", [1, pytest.param(-1, marks=pytest.mark.slow)])
 def test_at_the_margin_equivalent_is_rare(spread, sign):
     assert share(simulated(sign * MARGIN, spread), EQUIVALENT) <= 0.05 + NOISE
 
@@ -134,7 +134,9 @@ def test_intervals_cover_the_true_difference_as_often_as_they_say():
 # ---------------------------------------------------------------------------------- the power
 
 
-@pytest.mark.parametrize("difference", [0.0, MARGIN, 2 * MARGIN])
+@pytest.mark.parametrize(
+    "difference", [MARGIN, *(pytest.param(d, marks=pytest.mark.slow) for d in (0.0, 2 * MARGIN))]
+)
 def test_the_power_stated_is_the_power_seen(difference):
     outcomes = simulated(difference, 0.004, seed=1)
     assert share(outcomes, BETTER) == pytest.approx(
