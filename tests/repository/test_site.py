@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted(path.stem for path in ROOT.glob("notebooks/*.ipynb"))
 # Some modules of each room of the reference.
 ROOMS = {
-    "coslr": {"schedules", "pytorch", "theory"},
+    "coslr": {"schedules", "pytorch", "audit", "diagnosis", "logs", "theory"},
     "coslr.experiments": {"trials", "studies", "data"},
     "coslr.course": {"claims", "museum", "checks"},
 }
@@ -140,8 +140,14 @@ def test_the_reference_has_the_public_names(site, pages):
     import coslr
 
     ids = pages[site / "api/coslr.schedules.html"].ids
-    assert {f"coslr.schedules.{name}" for name in coslr.__all__} <= ids
-    assert "coslr.pytorch.audit" in pages[site / "api/coslr.pytorch.html"].ids
+    schedules = {
+        name for name in coslr.__all__ if getattr(coslr, name).__module__ == "coslr.schedules"
+    }
+    assert "Cosine" in schedules
+    assert {f"coslr.schedules.{name}" for name in schedules} <= ids
+    elsewhere = {("audit", "audit"), ("pytorch", "ScheduleLR"), ("diagnosis", "diagnose")}
+    for module, name in elsewhere:
+        assert f"coslr.{module}.{name}" in pages[site / f"api/coslr.{module}.html"].ids
 
 
 def test_the_reference_has_every_public_module(site):
