@@ -47,6 +47,11 @@ def at_updates(schedule: RateFunction, steps_per_unit: float = 1) -> RateFunctio
     return lambda update: schedule(update / units)
 
 
+def held(schedule: RateFunction, hold: int) -> RateFunction:
+    """The rates of a loop that steps once in `hold` updates: update k has the rate at k // hold."""
+    return schedule if hold == 1 else lambda update: schedule(update // hold)
+
+
 def on_arrays(schedule: RateFunction) -> Callable[[Any], Array]:
     """The schedule as a function of arrays of times; NaN where it cannot be computed."""
 

@@ -45,6 +45,7 @@ from coslr.trace import (
     checked_steps_per_unit,
     checked_tolerance,
     explained,
+    held,
     margin,
     one_per_group,
     wrong_rate,
@@ -200,14 +201,12 @@ def _in_updates(
     """The schedule as a function of the update, and the number of updates until its end."""
     if schedule is None:
         return None, math.inf
-    expected = at_updates(schedule, steps_per_unit)
+    expected = held(at_updates(schedule, steps_per_unit), hold)
     length = schedule.length * steps_per_unit if isinstance(schedule, Schedule) else math.inf
     if math.isfinite(length):
         # Rounding errors must not add an update: 3 * 0.1 is 0.30000000000000004.
         length = math.ceil(length * (1 - 1e-12)) * hold
-    if hold == 1:
-        return expected, length
-    return lambda update: expected(update // hold), length
+    return expected, length
 
 
 # --------------------------------------------------------------------- one value of one group

@@ -37,23 +37,7 @@ from typing import Any
 
 from coslr._arguments import require, require_type, shown, whole
 from coslr._optional import extra
-from coslr.schedules import (
-    WSD,
-    Constant,
-    Cosine,
-    CosineWarmRestarts,
-    Cyclical,
-    Exponential,
-    InverseSqrt,
-    Linear,
-    MultiStep,
-    OneCycle,
-    Polynomial,
-    Schedule,
-    Step,
-    join,
-    warmup,
-)
+from coslr.schedules import Join, Schedule, Stretched, Warmup, join, warmup
 from coslr.trace import Trace, TraceError
 
 # How a log's column of row numbers is called, and which number update 0 has there.
@@ -225,19 +209,22 @@ def _columns_of_rates(path: Path, columns: Sequence[str]) -> list[str]:
     if len({name.partition("/")[0] for name in named}) == 1:
         # The logger sorts its columns as text, which puts /pg10 before /pg2.
         return sorted(named, key=lambda name: [int(n) for n in re.findall(r"/pg(\d+)$", name)])
-    shown = ", ".join(map(repr, columns)) or "none"
     raise ValueError(
         f"path={str(path)!r}: name the column that holds the learning rate, as in "
-        f"rate='lr' (in the shell: --rate lr); the columns are {shown}"
+        f"rate='lr' (in the shell: --rate lr); the columns are {_listed(columns)}"
     )
+
+
+def _listed(columns: Iterable[str]) -> str:
+    return ", ".join(map(repr, columns)) or "none"
 
 
 def _require_columns(path: Path, wanted: Iterable[str], columns: Iterable[str]) -> None:
     columns = list(columns)
     for name in wanted:
         if name not in columns:
-            shown = ", ".join(map(repr, columns)) or "none"
-            raise ValueError(f"path={str(path)!r}: has no column {name!r}; it has {shown}")
+            has = _listed(columns)
+            raise ValueError(f"path={str(path)!r}: has no column {name!r}; it has {has}")
 
 
 def _numbers(
@@ -292,11 +279,15 @@ def _trace(
     columns = [list(column) for column in zip(*kept, strict=True)]
     groups = groups or len(columns)
     other = {name: columns[(i + 1) * groups :][:groups] for i, name in enumerate(others)}
-    widest = max((b - a for a, b in pairwise(updates)), default=1)
+    widest = _widest_gap(updates)
     # A log of every 50th update has none of the first 49, and yet the run began at 0.
     begin = 0 if updates[0] < widest else updates[0]
     is_gapless = widest == 1 and begin == updates[0]
     return Trace(columns[:groups], begin, None if is_gapless else updates, other)
+
+
+def _widest_gap(updates: Sequence[int]) -> int:
+    return max((b - a for a, b in pairwise(updates)), default=1)
 
 
 def _from_tensorboard(
@@ -333,25 +324,12 @@ def _from_tensorboard(
 # -------------------------------------------------------------------- a schedule, as text
 
 LONGEST_TEXT = 10_000
+# What `repr` calls a schedule of ours: its class, or the function that put it together.
 CONSTRUCTORS: dict[str, Callable[..., Schedule]] = {
     kind.__name__: kind
-    for kind in (
-        Constant,
-        Cosine,
-        CosineWarmRestarts,
-        Cyclical,
-        Exponential,
-        InverseSqrt,
-        Linear,
-        MultiStep,
-        OneCycle,
-        Polynomial,
-        Step,
-        WSD,
-        join,
-        warmup,
-    )
-}
+    for kind in Schedule.__subclasses__()
+    if kind.__module__ == Schedule.__module__ and kind not in (Join, Stretched, Warmup)
+} | {"join": join, "warmup": warmup}
 
 
 def parse_schedule(text: str) -> Schedule:
@@ -484,8 +462,7 @@ def _right(trace: Trace, schedules: list[Schedule], units: float) -> str:
     text = f"right: {len(updates)} logged rates, of updates {updates[0]} to {last}, are those of "
     text += " and ".join(map(repr, schedules))
     end = max(schedule.length for schedule in schedules) * units
-    widest = max((b - a for a, b in pairwise(updates)), default=1)
-    if last + widest < end < math.inf:
+    if last + _widest_gap(updates) < end < math.inf:
         text += f"\nThe log ends at update {last}, but the schedule at {end:.12g}."
     return text
 

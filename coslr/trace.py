@@ -13,6 +13,7 @@ from coslr._rates import (
     agree,
     at_updates,
     checked_steps_per_unit,
+    held,
     largest_until,
     margin,
     written_precision,
@@ -27,6 +28,7 @@ __all__ = [
     "checked_steps_per_unit",
     "checked_tolerance",
     "explained",
+    "held",
     "margin",
     "one_per_group",
     "wrong_rate",
@@ -160,7 +162,7 @@ class Trace:
             for i, one in enumerate(self._expected(meant, steps_per_unit, len(groups))):
                 where = "" if name == "lr" else f" ({name})"
                 where += f" (param group {i})" if len(groups) > 1 else ""
-                self._check_group(groups[i], _held(one, hold), tolerance, where)
+                self._check_group(groups[i], held(one, hold), tolerance, where)
 
     def _check_group(
         self, rates: list[float], expected: RateFunction, tolerance: float | None, where: str
@@ -385,7 +387,3 @@ def checked_tolerance(tolerance: float) -> float:
     result = number("tolerance", tolerance, must_be)
     require(0 <= result <= 0.1, "tolerance", result, must_be)
     return result
-
-
-def _held(schedule: RateFunction, hold: int) -> RateFunction:
-    return schedule if hold == 1 else lambda update: schedule(update // hold)

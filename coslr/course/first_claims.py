@@ -10,10 +10,8 @@ looks at nothing else, so a verdict follows from the data, whatever they turn ou
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
+from coslr.course.claims import LAST_RATE, early_rates
 from coslr.experiments.comparisons import Comparison
-from coslr.schedules import Constant, Cosine, Exponential, MultiStep
 
 SUPPORTED, PARTLY, NOT_FOUND, WRONG = "supported", "partly", "not found", "wrong"
 UNDECIDED, UNTESTED = "undecided", "not run"
@@ -133,25 +131,6 @@ def _length(outcomes: Outcomes) -> str:
     return SUPPORTED if all(worse) else PARTLY if any(worse) else NOT_FOUND
 
 
-def _early_rates() -> str:
-    """The mean rate over the first half of a run, as a share of the peak."""
-    T = 1000
-    t = np.arange(T // 2)
-    family = {
-        "cosine": Cosine(T, 1.0),
-        "exponential": Exponential(T, 1.0, 0.001),
-        "step": MultiStep([T // 2, 3 * T // 4], 1.0),
-        "constant": Constant(1.0),
-    }
-    means = ", ".join(f"{name} {schedule(t).mean():.2f}" for name, schedule in family.items())
-    return f"mean rate over the first half of the run, in peaks: {means}"
-
-
-def _example() -> str:
-    last = Cosine(50, 0.1, 1e-4)(49)
-    return f"stepped once per epoch, the last epoch trains at {last:.7f}"
-
-
 HALF = "at half of the budget"
 
 CLAIMS = (
@@ -215,7 +194,7 @@ CLAIMS = (
         (),
         exactly(WRONG),
         "A plateau stays higher for longer: WSD (Hägele 2024) is built on that.",
-        measured=_early_rates(),
+        measured=early_rates(),
     ),
     Claim(
         "complexity: cosine moderate, step simple",
@@ -231,7 +210,7 @@ CLAIMS = (
         (),
         exactly(WRONG),
         "PyTorch's documentation steps the scheduler after the epoch, so the floor comes after it.",
-        measured=_example(),
+        measured=f"stepped once per epoch, the last epoch trains at {LAST_RATE:.7f}",
     ),
     Claim(
         "warm restarts further enhance performance",

@@ -1,9 +1,10 @@
 """The studies of the evidence: what is compared, and by which rules, fixed before the first run.
 
 * A study is a list of contests (`coslr.experiments.contests`). Every schedule gets five peaks and
-  one refinement, extended in the same way where the best is at an edge. The mean validation
-  accuracy of the search seeds chooses. Where a schedule's shape depends on a ratio, such as an
-  exponential's floor, the ratio is searched too, so that schedule gets more effort and not less.
+  one refinement, extended in the same way where the best is at an edge. The mean of the search
+  seeds chooses: of the validation accuracy, if the contest names nothing else. Where a schedule's
+  shape depends on a ratio, such as an exponential's floor, the ratio is searched too, so that
+  schedule gets more effort and not less.
 * Other seeds are judged, at the chosen peak alone, on test images. No study of the first edition
   used a seed from 900 on.
 * A study lists its comparisons. `coslr.experiments.outcomes` says what counts as better, worse,
@@ -11,7 +12,8 @@
 * "half" measures are those of the same runs at half of the budget. ``gap_loss`` is the test loss
   less the training loss, both at the end: how much a run has overfitted. "cosine@10" is the same
   run after epoch 10.
-* Images are Fashion-MNIST averaged over 2x2 pixels, with its own 10,000 test images.
+* Images are Fashion-MNIST averaged over 2x2 pixels, with its own 10,000 test images. The study
+  `local_minima` has none: its runs wander on a curve with two minima.
 """
 
 import math
@@ -206,9 +208,9 @@ def _ensemble(logs: Sequence[Any], trial: Trial) -> dict[str, float]:
 def snapshots(contest: Contest, table: pd.DataFrame, seed: int) -> dict[str, float]:
     """The mean of the probabilities at the ends of the three equal cycles."""
     (trial,) = contest.at_best("equal", table, [seed])
-    kept = studies.run([trial], workers=1, progress=False).snapshots[0]
-    logs = [kept[epoch]["predictions"] for epoch in ENDS]
-    return {"eta_max": trial.eta_max} | _ensemble(logs, trial)
+    study = studies.run([trial], workers=1, progress=False)
+    accuracy, loss = study.ensemble(0, ENDS)
+    return {"eta_max": trial.eta_max, "test_accuracy": accuracy, "test_loss": loss}
 
 
 def single_with_temperature(contest: Contest, table: pd.DataFrame, seed: int) -> dict[str, float]:

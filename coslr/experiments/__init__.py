@@ -2,5 +2,6 @@
 
 Read it in this order: `data` and `models` are what is trained, `training.fit` is one run, `trials`
 describes many, `studies.run` trains them, and `comparisons` says what they show. `contests` finds
-each schedule's best peak by a rule that is fixed in advance, and `outcomes` judges the differences.
+each schedule's best peak by a rule that is fixed in advance, `outcomes` judges the differences, and
+`standings` shows both.
 """

@@ -149,7 +149,7 @@ class Standings:
         if not set(values_a.index) == set(values_b.index) == expected:
             why = "not all seeds have been judged yet"
             return dataclasses.replace(nothing, obstacle=why, waiting=True)
-        differences = (values_a - values_b[values_a.index]).to_numpy(dtype=float)
+        differences = (values_a - values_b).to_numpy(dtype=float)  # pandas pairs them by seed
         if len(differences) < 2:
             return dataclasses.replace(nothing, obstacle="there is one judged seed only")
         return dataclasses.replace(nothing, outcome=outcomes.judge(differences, measure))

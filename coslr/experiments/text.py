@@ -136,6 +136,8 @@ class Excerpt:
         train, validation, test = (numbers[begin:end] for begin, end in itertools.pairwise(ends))
         # Training windows begin at every character and share the memory of the text.
         x_train, y_train = self._windows(train, step=1)
+        right = f"at most {len(x_train)}, the number of windows in the training text"
+        require(self.n_train <= len(x_train), "n_train", self.n_train, right)
         choose, report = (
             Characters(x_train, y_train, *self._windows(part, self.context), alphabet, self.n_train)
             for part in (validation, test)

@@ -156,7 +156,8 @@ def fit(
     """Train `model` in place; update k uses the learning rate ``schedule(k / steps_per_unit)``.
 
     Each epoch goes through the training images once, in a new random order and in full batches; it
-    drops the images that are left over. If an update uses any other rate than the schedule's, the
+    drops the images that are left over. Where the data have a `per_epoch`, as a text has, it draws
+    so many rows at random instead. If an update uses any other rate than the schedule's, the
     run stops with AuditError. So it does for momentum and weight decay, if they have a schedule.
     The training runs on the model's device, and the data are moved there.
 

@@ -1,18 +1,16 @@
 """What the callbacks of all trainers share: an audit that one method begins and another ends."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
 from coslr._arguments import whole
 from coslr._optional import extra
 from coslr.audit import audit
-from coslr.trace import RateFunction, Trace
+from coslr.trace import Schedules, Trace
 
 with extra("train"):
     import torch
-
-Schedules = RateFunction | Sequence[RateFunction]
 
 
 class AuditedRun:

@@ -5,8 +5,8 @@ from typing import Any
 
 from coslr._arguments import require, whole
 from coslr._optional import extra
-from coslr.integrations._audited_run import AuditedRun, Schedules
-from coslr.trace import Trace
+from coslr.integrations._audited_run import AuditedRun
+from coslr.trace import Schedules, Trace
 
 with extra("lightning"):
     import lightning

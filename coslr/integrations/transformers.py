@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from coslr._optional import extra
-from coslr.integrations._audited_run import AuditedRun, Schedules
-from coslr.trace import Trace
+from coslr.integrations._audited_run import AuditedRun
+from coslr.trace import Schedules, Trace
 
 with extra("transformers"):
     import transformers

@@ -146,7 +146,11 @@ def test_a_verdict_waits_for_all_runs():
 
 def test_a_contest_without_a_result_is_open():
     claim = Claim("", "", {"a": REF}, every)
-    assert claim.verdict({"a": compared("", obstacle="WSD: a run diverged")}) == OPEN
+    diverged = {"a": compared("", obstacle="WSD: a run diverged")}
+    assert claim.verdict(diverged) == OPEN
+    seen = []
+    assert Claim("", "", {"a": REF}, lambda words: seen.append(words)).verdict(diverged) is None
+    assert seen == [{"a": OPEN}], "a rule sees the four outcomes alone"
 
 
 def test_what_cannot_be_tested_has_no_verdict():

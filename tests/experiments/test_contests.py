@@ -21,6 +21,7 @@ FLOORS = Entry(
 LOW = Entry("constant", lambda eta, T: Constant(eta), centre=0.02)
 CONTEST = Contest("tiny", (COSINE, FLOORS, LOW), (900, 901), (1000, 1001, 1002), TINY)
 TOPS = {"cosine": 0.2, "to 1/100": 0.1, "to 1/10": 0.05, "constant": 0.02}
+TOPS |= dict.fromkeys(("hot cosine", "constant, cosine's peak", "decay 0.1", "decay 0.3"), 0.1)
 
 
 def validation(trial, tops=TOPS):
@@ -147,3 +148,71 @@ def test_wrong_entries_are_named(entries):
 def test_what_chooses_must_be_a_validation_measure():
     with pytest.raises(ValueError, match="by='test_accuracy'"):
         Contest("wrong", (COSINE,), (900,), (1000,), TINY, by="test_accuracy")
+
+
+# ------------------------------------------------------------- at the best peak of another entry
+
+HOT = Entry("hot cosine", COSINE.schedule, peak_from="cosine", times=4)
+SAME = Entry("constant, cosine's peak", LOW.schedule, peak_from="cosine")
+
+
+def test_an_entry_may_be_judged_at_the_best_peak_of_another_and_is_not_searched():
+    contest = Contest("tiny", (HOT, COSINE, SAME), (900, 901), (1000, 1001), TINY)
+    asked, table = play(contest)
+    assert {trial.name for trial in asked if role(trial) == SEARCH} == {"cosine"}
+    judged = {(trial.name, trial.eta_max) for trial in asked if role(trial) == JUDGE}
+    assert judged == {("cosine", 0.2), ("hot cosine", 0.8), ("constant, cosine's peak", 0.2)}
+    assert contest.best(table)["eta_max"].to_dict() == dict(judged)
+    hot = next(trial for trial in asked if trial.name == "hot cosine")
+    assert hot.schedule(0) == 0.8
+
+
+def test_it_waits_for_the_search_of_the_other_and_shares_its_obstacle():
+    contest = Contest("tiny", (COSINE, HOT), (900, 901), (1000,), TINY)
+    assert {trial.name for trial in contest.pending(pd.DataFrame(columns=ROW))} == {"cosine"}
+    asked, table = play(contest, row=lambda trial: row(trial, validation_accuracy=trial.eta_max))
+    assert not [trial for trial in asked if role(trial) == JUDGE]
+    assert "at the edge" in contest.best(table).loc["hot cosine", "obstacle"]
+
+
+def test_each_variant_may_have_settings_of_its_own():
+    decays = {f"decay {d}": {"options": {"weight_decay": d}} for d in (0.1, 0.3)}
+    entry = Entry(
+        "adam", dict.fromkeys(decays, COSINE.schedule), 0.1, {"optimizer": "AdamW"}, decays
+    )
+    asked, _ = play(
+        Contest("tiny", (entry,), (900,), (1000,), TINY),
+        row=lambda trial: row(
+            trial, validation_accuracy=1 - abs(math.log2(trial.eta_max / 0.1)) / 9
+            + dict(trial.options)["weight_decay"],
+        ),
+    )  # fmt: skip
+    assert {(dict(t.extras)["variant"], t.optimizer, t.options) for t in asked} == {
+        (name, "AdamW", tuple(settings["options"].items())) for name, settings in decays.items()
+    }
+    (judged,) = (trial for trial in asked if role(trial) == JUDGE)
+    assert dict(judged.options) == {"weight_decay": 0.3}
+
+
+def test_trials_at_the_best_peak_for_any_seeds():
+    _, table = play(CONTEST)
+    trials = CONTEST.at_best("exponential", table, [7, 8])
+    assert [(t.eta_max, t.seed, dict(t.extras)["variant"]) for t in trials] == [
+        (0.05, 7, "to 1/10"), (0.05, 8, "to 1/10"),
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="name='cosine': must be an entry with a best peak"):
+        CONTEST.at_best("cosine", table.iloc[:3], [7])
+
+
+@pytest.mark.parametrize(
+    ("entries", "name"),
+    [
+        (lambda: (COSINE, Entry("a", COSINE.schedule, peak_from="linear")), "peak_from='linear'"),
+        (lambda: (COSINE, HOT, Entry("a", LOW.schedule, peak_from="hot cosine")), "peak_from='hot"),
+        (lambda: (COSINE, Entry("a", FLOORS.schedule, peak_from="cosine")), "schedule="),
+        (lambda: (Entry("a", COSINE.schedule, variant_settings={"b": {}}),), "variant_settings="),
+    ],
+)
+def test_a_peak_from_nowhere_is_named(entries, name):
+    with pytest.raises(ValueError, match=name):
+        Contest("wrong", entries(), (900,), (1000,), TINY)

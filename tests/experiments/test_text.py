@@ -92,6 +92,8 @@ def test_wrong_arguments_are_named(arguments):
         Excerpt(**arguments)
     with pytest.raises(ValueError, match="context=50000"):
         Excerpt(context=50_000).load()
+    with pytest.raises(ValueError, match="n_train=500000: must be at most 4"):
+        Excerpt(n_train=500_000).load()
 
 
 def test_writing_draws_from_the_predictions(loaded):
