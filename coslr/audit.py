@@ -379,7 +379,7 @@ class _Watch:
             self.stopped = None
         try:
             error = self._error(self.next_update - 1, found)
-        except Exception as of_schedule:  # which gives no number here
+        except Exception as of_schedule:  # the schedule gives no number at this update
             self.wrong = self.wrong or of_schedule
             raise
         if error is not None:

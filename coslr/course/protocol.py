@@ -65,7 +65,7 @@ class Derived:
     Attributes:
         name: what the table calls it.
         contest: the contest that it joins.
-        measures: from (contest, table, seed) to the row's eta_max and measures.
+        measures: function of (contest, table, seed) that returns the row's eta_max and measures.
         seeds: for which seeds there is a row.
     """
 
@@ -85,7 +85,7 @@ class Evidence:
         comparisons: which pairs are compared, as (contest, a, b).
         measures: columns of the table; the first decides.
         derived: rows that are made after the contests.
-        walk: for runs that are no training: from trials to the rows of a table.
+        walk: function that makes a table's rows from trials, for a study that trains nothing.
     """
 
     name: str
