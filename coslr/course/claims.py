@@ -278,7 +278,7 @@ LAST_RATE = Cosine(50, 0.1, 1e-4)(49)  # of the article's code, which steps once
 CLAIMS = (
     Claim(
         "models converge faster; training time is reduced",
-        "04_train_a_cnn",
+        "05_train_a_cnn",
         _HALFWAY,
         every,
         literature="Unsupported as stated. The gain in time that SGDR reports is that of restarts, "
@@ -286,7 +286,7 @@ CLAIMS = (
     ),
     Claim(
         "models converge better, and perform better",
-        "04_train_a_cnn",
+        "05_train_a_cnn",
         _PAYS,
         every,
         literature="Any good decay lowers the floor that noise sets. At equal budget linear "
@@ -312,7 +312,7 @@ CLAIMS = (
     ),
     Claim(
         "T_max is the total number of epochs",
-        "06_choosing_parameters",
+        "07_choosing_parameters",
         rule=by_definition(PARTLY),
         definition="T_max is the length of the decay. It is the run's length if you choose it so, "
         "and PyTorch's cosine climbs again after it.",
@@ -338,7 +338,7 @@ CLAIMS = (
     ),
     Claim(
         "the learning rate is optimal throughout the training",
-        "09_beyond_cosine",
+        "12_the_verdict",
         _cnn("linear", "step", "exponential")
         | _rivals("WSD", "cyclical", "step recipe", "schedule-free"),
         optimal,
@@ -347,7 +347,7 @@ CLAIMS = (
     ),
     Claim(
         "the example goes from 0.1 to 0.0001 over 50 epochs",
-        "04_train_a_cnn",
+        "05_train_a_cnn",
         rule=by_definition(CONTRADICTED),
         definition=f"Stepped once an epoch, the last epoch trains at {LAST_RATE:.6f}.",
         literature="PyTorch's documentation steps the scheduler after the epoch, so the floor "
@@ -355,13 +355,13 @@ CLAIMS = (
     ),
     Claim(
         "the model learns rapidly initially",
-        "04_train_a_cnn",
+        "05_train_a_cnn",
         _cnn("linear", "step", "exponential", "constant", at="@10"),
         every,
     ),
     Claim(
         "the model fine-tunes in later stages",
-        "04_train_a_cnn",
+        "05_train_a_cnn",
         {
             key: Ref("train_a_cnn", regime, "cosine@50", "cosine@40")
             for key, regime in _REGIMES.items()
@@ -383,7 +383,7 @@ CLAIMS = (
     ),
     Claim(
         "convergence speed: cosine fast, step moderate, exponential fast",
-        "04_train_a_cnn",
+        "05_train_a_cnn",
         _cnn("step", "exponential", measure="half_test_accuracy"),
         fast_moderate_fast,
         literature="Unsupported. An exponential to a thousandth has 0.145 of its peak as its mean "
@@ -397,7 +397,7 @@ CLAIMS = (
     ),
     Claim(
         "advantage over step decay: smooth beats abrupt",
-        "04_train_a_cnn",
+        "05_train_a_cnn",
         _cnn("step") | _rivals("step recipe"),
         every,
         literature="Step decay is near-optimal for least squares (Ge 2019); Bag of Tricks (He "
@@ -405,7 +405,7 @@ CLAIMS = (
     ),
     Claim(
         "sudden changes might disrupt training",
-        "04_train_a_cnn",
+        "05_train_a_cnn",
         {key: Ref("train_a_cnn", regime, "step@26", "step@25") for key, regime in _REGIMES.items()},
         disrupts,
     ),
@@ -423,13 +423,13 @@ CLAIMS = (
     ),
     Claim(
         "the code adjusts the rate dynamically",
-        "04_train_a_cnn",
+        "05_train_a_cnn",
         rule=by_definition(SUPPORTED),
         definition="Audited, the article's loop moves the rate once an epoch, as it should.",
     ),
     Claim(
         "learning rate scheduling prevents overfitting",
-        "06_choosing_parameters",
+        "07_choosing_parameters",
         _cnn("constant", measure="gap_loss")
         | _choosing(("cosine", "constant"), measure="gap_loss"),
         every,
@@ -442,14 +442,14 @@ CLAIMS = (
     ),
     Claim(
         "cosine and cyclical rates both enhance convergence",
-        "09_beyond_cosine",
+        "12_the_verdict",
         _rivals("cyclical"),
         every,
         literature="Smith (2017) plots accuracy, and reports fewer iterations to the same one.",
     ),
     Claim(
         "warm restarts further enhance performance",
-        "05_warm_restarts",
+        "06_warm_restarts",
         {
             "doubling": Ref("warm_restarts", WHOLE, "doubling", "one cycle"),
             "equal": Ref("warm_restarts", WHOLE, "equal", "one cycle"),
@@ -464,7 +464,7 @@ CLAIMS = (
     ),
     Claim(
         "momentum scheduling further enhances performance",
-        "07_combining",
+        "08_combining",
         {"rising": Ref("combining", protocol.MOMENTUM, "rising momentum", "momentum 0.9")},
         every,
         literature="At one shared peak a comparison is one of effective rates, lr / (1 - "
@@ -472,7 +472,7 @@ CLAIMS = (
     ),
     Claim(
         "the combinations lead to more robust training",
-        "07_combining",
+        "08_combining",
         {
             "restarts": Ref("warm_restarts", WHOLE, "doubling, 4 times", "one cycle, 4 times"),
             "momentum": Ref(
@@ -483,7 +483,7 @@ CLAIMS = (
     ),
     Claim(
         "the combinations lead to better generalization",
-        "07_combining",
+        "08_combining",
         {
             "restarts": Ref("warm_restarts", WHOLE, "doubling", "one cycle", "gap_loss"),
             "momentum": Ref(
@@ -494,7 +494,7 @@ CLAIMS = (
     ),
     Claim(
         "particularly effective for CNNs and RNNs",
-        "07_combining",
+        "08_combining",
         _cnn("constant")
         | {
             "GRU": Ref("combining", protocol.GRU, "cosine", "constant"),
@@ -506,14 +506,14 @@ CLAIMS = (
     ),
     Claim(
         "it can be applied to any model",
-        "07_combining",
+        "08_combining",
         rule=by_definition(SUPPORTED),
         definition="A schedule writes a number into the optimizer and knows nothing of the model. "
         "Whether it pays there is another question.",
     ),
     Claim(
         "the initial rate has to be chosen",
-        "06_choosing_parameters",
+        "07_choosing_parameters",
         _choosing(("cosine, 4 times", "cosine")),
         matters,
         literature="Convex bounds allow a cosine a wider range than a constant rate (Attia & Koren "
@@ -521,13 +521,13 @@ CLAIMS = (
     ),
     Claim(
         "the minimum rate has to be chosen",
-        "06_choosing_parameters",
+        "07_choosing_parameters",
         _choosing(*((floor, "cosine") for floor in protocol.FLOORS)),
         makes_a_difference,
     ),
     Claim(
         "the number of epochs for the full cycle has to be chosen",
-        "06_choosing_parameters",
+        "07_choosing_parameters",
         _choosing(("T_max 2", "cosine"), ("T_max 0.5", "cosine")),
         matters,
         literature="A cycle more than 25 % longer than the run loses clearly (Hoffmann 2022, "
@@ -535,7 +535,7 @@ CLAIMS = (
     ),
     Claim(
         "cross-validation helps to choose the values",
-        "06_choosing_parameters",
+        "07_choosing_parameters",
         {
             "folds": Ref(
                 "choosing_parameters",
@@ -549,13 +549,13 @@ CLAIMS = (
     ),
     Claim(
         "a powerful tool: networks become more effective",
-        "04_train_a_cnn",
+        "05_train_a_cnn",
         _PAYS | _choosing(("cosine", "constant")),
         every,
     ),
     Claim(
         "networks become more robust",
-        "06_choosing_parameters",
+        "07_choosing_parameters",
         _choosing(("cosine, 4 times", "constant, 4 times")),
         every,
         literature="By the bounds of Attia and Koren (2025), annealing tolerates a peak better "

@@ -23,7 +23,7 @@ def keep(
     """Write down what a notebook found with its set of seeds. A later run replaces the file.
 
     Args:
-        notebook: the notebook's name, such as "05_warm_restarts".
+        notebook: the notebook's name, such as "06_warm_restarts".
         found: key -> comparison.
         folder: where to write; None is `own_folder()`.
 
@@ -34,9 +34,9 @@ def keep(
         >>> import tempfile
         >>> gain = Comparison("cosine", "step", 0.1, 0.2, "test_accuracy", 0.0065, 0.004, 0.009, 8)
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     file = keep("04_train_a_cnn", {"cosine-step": gain}, folder)
+        ...     file = keep("05_train_a_cnn", {"cosine-step": gain}, folder)
         ...     print(file.name, load(folder)["cosine-step"][0])
-        04_train_a_cnn-seeds0.json better by 0.4 to 0.9 points, n=8
+        05_train_a_cnn-seeds0.json better by 0.4 to 0.9 points, n=8
     """
     folder = own_folder() if folder is None else Path(folder)
     scale = "-full" if full() else ""

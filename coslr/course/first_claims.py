@@ -136,7 +136,7 @@ HALF = "at half of the budget"
 CLAIMS = (
     Claim(
         "improved convergence",
-        "04_train_a_cnn",
+        "05_train_a_cnn",
         ("cosine-constant", "cosine-linear", "cosine-step"),
         all_better("cosine-constant", "cosine-linear", "cosine-step"),
         "Any good decay lowers the floor that noise sets. At equal budget linear matches or beats "
@@ -164,7 +164,7 @@ CLAIMS = (
     ),
     Claim(
         "reduces training time",
-        "04_train_a_cnn",
+        "05_train_a_cnn",
         ("speed-constant", "speed-linear", "speed-step"),
         all_better("speed-constant", "speed-linear", "speed-step"),
         "Unsupported as stated: the gain in time that SGDR reports is that of restarts, which are "
@@ -173,7 +173,7 @@ CLAIMS = (
     ),
     Claim(
         "convergence speed: cosine fast, step moderate, exponential fast",
-        "04_train_a_cnn",
+        "05_train_a_cnn",
         ("speed-step", "speed-exponential"),
         _speed,
         "Unsupported. An exponential to a thousandth has 0.145 of its peak as its mean rate, a "
@@ -182,7 +182,7 @@ CLAIMS = (
     ),
     Claim(
         "smooth is better than abrupt (step decay)",
-        "04_train_a_cnn",
+        "05_train_a_cnn",
         ("cosine-step", "cosine-step-loss"),
         all_better("cosine-step", "cosine-step-loss"),
         "Step decay is near-optimal for least squares (Ge 2019); Bag of Tricks (He 2019) adopts "
@@ -206,7 +206,7 @@ CLAIMS = (
     ),
     Claim(
         "the example goes from 0.1 to 0.0001 over 50 epochs",
-        "04_train_a_cnn",
+        "05_train_a_cnn",
         (),
         exactly(WRONG),
         "PyTorch's documentation steps the scheduler after the epoch, so the floor comes after it.",
@@ -214,7 +214,7 @@ CLAIMS = (
     ),
     Claim(
         "warm restarts further enhance performance",
-        "05_warm_restarts",
+        "06_warm_restarts",
         ("restarts-budget", "restarts-anytime", "snapshot-single"),
         _restarts,
         "SGDR, WRN-28-10 on CIFAR-10: 3.86 % error without a restart, 4.03 and 4.09 % with; better "
@@ -226,7 +226,7 @@ CLAIMS = (
     ),
     Claim(
         "momentum scheduling further enhances performance",
-        "07_combining",
+        "08_combining",
         ("momentum-cycled",),
         all_better("momentum-cycled"),
         "At one shared peak it compares effective rates, lr / (1 - momentum): each needs its own "
@@ -234,7 +234,7 @@ CLAIMS = (
     ),
     Claim(
         "effective for CNNs and RNNs alike",
-        "07_combining",
+        "08_combining",
         ("cosine-constant", "gru-cosine"),
         all_better("cosine-constant", "gru-cosine"),
         "Not specific to either. AdamW too gains from a cosine (Loshchilov & Hutter 2019).",
@@ -242,7 +242,7 @@ CLAIMS = (
     ),
     Claim(
         "cross-validation helps to choose the values",
-        "06_choosing_parameters",
+        "07_choosing_parameters",
         ("folds-split",),
         all_better("folds-split"),
         "The base rate dominates such comparisons unless it is tuned (Naganuma 2026); one "
@@ -250,7 +250,7 @@ CLAIMS = (
     ),
     Claim(
         "the number of epochs for the full cycle has to be chosen",
-        "06_choosing_parameters",
+        "07_choosing_parameters",
         ("tmax-twice-fresh", "tmax-twice-many", "tmax-half-fresh"),
         _length,
         "A cycle more than 25 % longer than the run loses clearly (Hoffmann 2022, figure A1).",
@@ -262,7 +262,7 @@ CLAIMS = (
     ),
     Claim(
         "the learning rate is optimal throughout; a powerful tool to reach for",
-        "09_beyond_cosine",
+        "12_the_verdict",
         ("cosine-linear", "cosine-wsd", "cosine-schedulefree"),
         all_better("cosine-linear", "cosine-wsd", "cosine-schedulefree"),
         "Linear to zero is what theory finds for the last iterate (Defazio 2023); a constant rate "

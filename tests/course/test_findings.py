@@ -30,10 +30,10 @@ def same(one, other):
 
 
 def test_round_trip(own):
-    file = keep("04_train_a_cnn", {"cosine-step": BETTER, "steps": NOTHING})
-    assert file == own / "04_train_a_cnn-seeds0.json"
+    file = keep("05_train_a_cnn", {"cosine-step": BETTER, "steps": NOTHING})
+    assert file == own / "05_train_a_cnn-seeds0.json"
     other = paired("ensemble", "single", np.array([0.01, 0.02, 0.03]), "test_accuracy")
-    keep("05_warm_restarts", {"ensemble": other})
+    keep("06_warm_restarts", {"ensemble": other})
     assert same(load(), {"cosine-step": {0: BETTER}, "steps": {0: NOTHING}, "ensemble": {0: other}})
     assert str(load()["steps"][0]) == str(NOTHING)
 
@@ -98,9 +98,9 @@ def bare(text):
 
 @pytest.mark.parametrize("damage", [cut, unknown_field, a_list, bare, lambda text: ""])
 def test_a_damaged_file_is_named(tmp_path, damage):
-    file = keep("06_choosing_parameters", {"one": BETTER}, tmp_path)
+    file = keep("07_choosing_parameters", {"one": BETTER}, tmp_path)
     file.write_text(damage(file.read_text()))
-    with pytest.raises(ValueError, match=r"seeds0.json is damaged .* run 06_choosing_parameters$"):
+    with pytest.raises(ValueError, match=r"seeds0.json is damaged .* run 07_choosing_parameters$"):
         load(tmp_path)
 
 

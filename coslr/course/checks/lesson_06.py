@@ -1,10 +1,8 @@
-"""The exercises of notebook 06, Choosing the parameters."""
+"""The exercises of notebook 06, Warm restarts."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from coslr.course.checks.answers import (
     NOT_ATTEMPTED,
@@ -15,181 +13,175 @@ from coslr.course.checks.answers import (
     floats,
     not_attempted,
     same,
-    values,
     wrong,
 )
+from coslr.schedules import CosineWarmRestarts, Schedule
+
+# The run of the first exercise: 4 cycles, each twice as long as the one before, fill it exactly.
+RUN_EPOCHS, PER_EPOCH, PEAK, CYCLES = 60, 78, 0.1, 4
 
 
-def stops_at(answer: Callable[[float], float]) -> Feedback:
-    """Does ``answer(k)`` give the share of its peak at which a cosine to zero, planned for k times
-    the budget, stands when the budget is spent?
+def whole_cycles(answer: Schedule) -> Feedback:
+    """Is it four doubling cycles from 0.1 to 0 that end with 60 epochs of 78 updates?
 
-    >>> stops_at(lambda k: 1 - 1 / k)
-    ✗ Not yet. That is right for a straight line, not for a cosine.
+    >>> whole_cycles(CosineWarmRestarts(T_0=4, eta_max=0.1, T_mult=2))
+    ✗ Not yet. T_0=4 is in epochs, but the schedule is asked at every update: an epoch has 78.
     """
-    k = np.array([1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0])
-    found = values(answer, [(one,) for one in k.tolist()])
-    if isinstance(found, Feedback):
-        return found
-    right = (1 + np.cos(np.pi / k)) / 2
-    impostors = {
-        "That is right for a straight line, not for a cosine.": 1 - 1 / k,
-        "k is upside down: the run stops at the share 1/k of the plan, not at k.": (
-            1 + np.cos(np.pi * k)
-        )
-        / 2,
-        "It answers for a curve that rises: planned to fit, k = 1, it must end at 0.": 1 - right,
-        "The square is missing: the cosine schedule is cos² of half the angle.": np.cos(
-            np.pi / (2 * k)
-        ),
-        "The angle is half of what it should be: at k = 1 it must be π in (1 + cos)/2.": (
-            1 + np.cos(np.pi / (2 * k))
-        )
-        / 2,
-        "In the form cos² the angle is π/2 times 1/k: yours is twice that.": np.cos(np.pi / k) ** 2,
-        "1 + cos goes from 2 to 0: the factor 1/2 is missing.": 2 * right,
-        "The 1 in 1 + cos is missing: a cosine alone goes below zero.": np.cos(np.pi / k),
-        "The 1 in 1 + cos is missing: a rate is never below zero.": np.cos(np.pi / k) / 2,
-        "The cosine takes an angle in radians: half a turn is π, not 180.": (1 + np.cos(180 / k))
-        / 2,
-        "The angle must have the factor π.": (1 + np.cos(1 / k)) / 2,
+    if not_attempted(answer):
+        return NOT_ATTEMPTED
+    if not isinstance(answer, CosineWarmRestarts):
+        return wrong(f"The answer must be a CosineWarmRestarts(...), not {answer!r}.")
+    updates = RUN_EPOCHS * PER_EPOCH
+    units = 2**CYCLES - 1  # 1 + 2 + 4 + 8: the length of the run in first cycles
+    t = np.arange(updates)
+    right = CosineWarmRestarts(updates / units, PEAK, T_mult=2)(t)
+    if same(answer(t), right):
+        return correct(f"The cycles begin at {[0, *answer.boundaries_before(updates)]}.")
+    if answer.T_mult != 2:
+        return wrong(f"T_mult={answer.T_mult:g}: each cycle should be twice as long as the last.")
+    hints = {
+        updates / CYCLES: "That is a quarter of the run: the cycles would have to be equal.",
+        updates / 2**CYCLES: "2⁴ = 16 is one too many: 1 + 2 + 4 + 8 first cycles fit in the run.",
+        updates / 2 ** (CYCLES - 1): "That leaves room for the last cycle alone: those before it "
+        "take their time too.",
+        updates / (2 ** (CYCLES - 1) - 1): "With it three cycles fill the run, and four were "
+        "asked.",
+        updates / (2 ** (CYCLES + 1) - 1): "With it five cycles fill the run, and four were asked.",
+        updates * units: "Divide the run by 1 + 2 + 4 + 8; that is the product.",
+        RUN_EPOCHS: "That many updates are less than one epoch.",
     }
-    if np.allclose(found, right, rtol=0, atol=1e-9):
-        return correct("A plan twice too long stops at half its peak, one of five times at 0.905.")
-    for hint, mistake in impostors.items():
-        if np.allclose(found, mistake, rtol=0, atol=1e-9):
-            return wrong(hint)
-    worst = int(np.argmax(~np.isclose(found, right, rtol=0, atol=1e-9)))
-    return wrong(
-        f"For k={k[worst]:g} it gives {found[worst]:.4g}, and the cosine stops at "
-        f"{right[worst]:.4f} of its peak."
-    )
+    first = answer.T_0
+    if np.isclose(first, RUN_EPOCHS / units):
+        return wrong(
+            f"T_0={first:g} is in epochs, but the schedule is asked at every update: an epoch has "
+            f"{PER_EPOCH}."
+        )
+    for mistake, hint in hints.items():
+        if np.isclose(first, mistake, rtol=1e-3):
+            return wrong(f"T_0={first:g}: {hint[0].lower()}{hint[1:]}")
+    if np.isclose(first, updates / units):
+        for name, value in (("eta_max", PEAK), ("eta_min", 0.0), ("decay", 1.0)):
+            if getattr(answer, name) != value:
+                return wrong(f"{name} is {getattr(answer, name):g}, and should be {value:g}.")
+        return wrong(f"It has cycles={answer.cycles}, and should have {CYCLES}.")
+    end = first * units
+    return wrong(f"Four cycles from T_0={first:g} end at update {end:g}, and the run at {updates}.")
 
 
-# Peaks; validation and test accuracy, one row a seed; and the peak to choose, if there is one.
-Sweep = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float | None]
+def restarts(answer: Callable[[int, int, int], list[int]]) -> Feedback:
+    """Does ``answer(T_0, T_mult, cycles)`` list the updates at which a restart is in force?
 
+    These are the first updates of each cycle after the first.
 
-def _sweeps() -> dict[str, Sweep]:
-    """Made-up sweeps, each a case that a careless choice gets wrong."""
-    peaks = np.array([0.01, 0.02, 0.04, 0.08, 0.16])
-
-    def rows(means: list[float]) -> NDArray[np.float64]:
-        return np.array([np.array(means) + shift for shift in (-0.01, 0.0, 0.01)])
-
-    inside, falling = [0.80, 0.83, 0.85, 0.84, 0.70], [0.88, 0.86, 0.84, 0.81, 0.70]
-    lucky = rows([0.80, 0.83, 0.85, 0.82, 0.70])
-    lucky[:, 3] = [0.78, 0.78, 0.90]  # one good seed of three; its mean is 0.82
-    return {
-        "plain": (peaks, rows(inside), rows(inside), 0.04),
-        "test": (peaks, rows(inside), rows([0.80, 0.86, 0.84, 0.83, 0.70]), 0.04),
-        "lucky": (peaks, lucky, rows(inside), 0.04),
-        "low": (peaks, rows(falling), rows(falling), None),
-        "high": (peaks, rows(falling[::-1]), rows(falling[::-1]), None),
-    }
-
-
-def choose(answer: Callable[[Any, Any, Any], float | None]) -> Feedback:
-    """Does ``answer(peaks, validation, test)`` choose the best peak, or None where there is none?
-
-    It is tried on made-up sweeps: `peaks` rise, and `validation` and `test` are arrays of
-    accuracies with one row per seed and one column per peak.
-
-    >>> choose(lambda peaks, validation, test: peaks[validation.mean(axis=0).argmax()])
-    ✗ Not yet. The best of that sweep is at the edge of its grid, at 0.01: that is no result, so \
-return None.
+    >>> restarts(lambda T_0, T_mult, cycles: [T_0 * T_mult**i for i in range(1, cycles)])
+    ✗ Not yet. For T_0=10, T_mult=2, cycles=4: those are lengths of cycles; add them up.
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
     if not callable(answer):
         return wrong(f"The answer must be a function, not {answer!r}.")
-    sweeps = _sweeps()
-    found: dict[str, float | None] = {}
+    for T_0, T_mult, cycles in ((10, 2, 4), (7, 1, 3), (5, 3, 3), (1, 3, 6), (20, 2, 1)):
+        try:
+            returned: object = answer(T_0, T_mult, cycles)
+            if not_attempted(returned):
+                return NOT_ATTEMPTED
+            found = floats(list(returned) if isinstance(returned, map | zip | range) else returned)
+        except Exception as error:
+            return failed_with(error)
+        case = f"For T_0={T_0}, T_mult={T_mult}, cycles={cycles}"
+        if found.ndim != 1:
+            return wrong("It must return a list of updates.")
+        lengths = T_0 * T_mult ** np.arange(cycles)
+        right = np.cumsum(lengths)[:-1]
+        end = int(lengths.sum())
+        if found.shape == right.shape and same(found, right):
+            continue
+        added = "those are lengths of cycles; add them up."
+        ends = np.cumsum(lengths)
+        impostors = [
+            (lengths, added),
+            (lengths[:-1], added),
+            (lengths[1:], added),
+            (ends, f"{end} is the end of the last cycle, and nothing restarts there."),
+            (np.append(0, right), "0 is the start, and no restart."),
+            (np.append(0, ends), f"0 is the start, and {end} the end: neither is a restart."),
+            (right - 1, "those are the last updates of the old cycles, not the first of the new."),
+            (right + 1, "those are second updates of a cycle; a restart is its first."),
+            (
+                T_0 * np.arange(1, cycles),
+                "all cycles have the length T_0 there; each should be T_mult times the last.",
+            ),
+        ]
+        for mistake, hint in impostors:
+            if found.shape == mistake.shape and same(found, mistake):
+                return wrong(f"{case}: {hint}")
+        if found.shape != right.shape:
+            return wrong(
+                f"{case} it gives {found.size} updates, and there are {right.size} restarts."
+            )
+        i = first_difference(found, right) or 0
+        return wrong(f"{case} it gives {found[i]:g} for restart {i + 1}, which is at {right[i]}.")
+    return correct()
+
+
+def ensemble(answer: Callable[[np.ndarray], np.ndarray]) -> Feedback:
+    """Does ``answer(logs)`` give the mean of several networks' probabilities?
+
+    `logs` has log-probabilities, (networks, images, classes); the answer has probabilities,
+    (images, classes).
+
+    >>> ensemble(lambda logs: np.exp(logs.mean(axis=0)))
+    ✗ Not yet. That is the mean of the logarithms: take the exponential first, then the mean.
+    """
+    if not_attempted(answer):
+        return NOT_ATTEMPTED
+    if not callable(answer):
+        return wrong(f"The answer must be a function, not {answer!r}.")
+    logs = np.random.default_rng(0).normal(0, 2, size=(3, 5, 4))
+    logs -= np.log(np.exp(logs).sum(axis=2, keepdims=True))
     try:
-        for case, (peaks, validation, test, _) in sweeps.items():
-            returned: object = answer(peaks.copy(), validation.copy(), test.copy())
-            if not_attempted(returned):  # None may also be meant: there is no best peak
-                found[case] = None
-                continue
-            chosen = floats(returned)
-            if chosen.shape != ():
-                return wrong("It must return one peak, or None.")
-            found[case] = float(chosen)
+        found = answer(logs.copy())
+        if not_attempted(found):
+            return NOT_ATTEMPTED
+        found = floats(found)
     except Exception as error:
         return failed_with(error)
-    if all(peak is None for peak in found.values()):
-        return NOT_ATTEMPTED
-    return _judge(sweeps, found)
-
-
-def _judge(sweeps: dict[str, Sweep], found: dict[str, float | None]) -> Feedback:
-    validation = sweeps["plain"][1]
-    if found["plain"] is None:
-        return wrong("It returns None for a sweep whose best peak, 0.04, is well inside its grid.")
-    if found["plain"] in (2.0, 3.0):
-        return wrong("That is the place of the best peak in the list: return the peak itself.")
-    if np.isclose(found["plain"], validation.mean(axis=0).max()):
-        return wrong("That is the best accuracy: return the peak that reached it.")
-    if found["plain"] == 0.16:
-        return wrong("It returns the worst peak: accuracies should be high.")
-    if found["test"] == 0.02:
-        return wrong(
-            "It chooses by the test images. They are for the report; choose by validation."
-        )
-    if found["lucky"] == 0.08:
-        return wrong(
-            "It falls for one lucky run: compare the means over the seeds, not the best single run."
-        )
-    for case, edge in (("low", 0.01), ("high", 0.16)):
-        if found[case] == edge:
-            return wrong(
-                f"The best of that sweep is at the edge of its grid, at {edge}: that is no "
-                "result, so return None."
-            )
-    for case, (_, _, _, right) in sweeps.items():
-        if found[case] != right:
-            return wrong(f"For one sweep it returns {found[case]}, and {right} would be right.")
-    return correct("By validation, by the mean of the seeds, and nothing from the edge.")
-
-
-def rising(answer: Callable[[int, int, float, float], float]) -> Feedback:
-    """Does ``answer(t, n, low, high)`` rise by one factor at each of n updates, from low at t = 0
-    to high at the last?
-
-    >>> rising(lambda t, n, low, high: low + (high - low) * t / (n - 1))
-    ✗ Not yet. It rises by the same amount at each update; by the same factor was asked.
-    """
-    n, low, high = 9, 1e-4, 10.0
-    t = np.arange(n)
-    found = values(answer, [(one, n, low, high) for one in t.tolist()])
-    if isinstance(found, Feedback):
-        return found
-
-    def power(share: np.ndarray) -> np.ndarray:
-        return low * (high / low) ** share
-
-    right = power(t / (n - 1))
-    if same(found, right):
-        return correct(f"From {low:g} by a factor of {right[1] / right[0]:.3g} at each update.")
-    linear = "It rises by the same amount at each update; by the same factor was asked."
-    impostors = {
-        linear: [low + (high - low) * s for s in (t / (n - 1), t / n, (t + 1) / n)],
-        "The last update must be at high: n updates make n - 1 steps.": [power(t / n)],
-        "The first update, t = 0, must be at low.": [power((t + 1) / n)],
-        "It is one update late: t = 0 must be at low.": [power((t - 1) / (n - 1))],
-        "It is one update early: t = 0 must be at low.": [power((t + 1) / (n - 1))],
-        "It falls: low and high are exchanged.": [right[::-1]],
-        "It begins at high: the factor low in front is missing or wrong.": [
-            high * (high / low) ** (t / (n - 1))
-        ],
-        "It begins at 1: the factor low in front is missing.": [(high / low) ** (t / (n - 1))],
-        "It is the logarithm of the rate: take the exponential.": [np.log(right), np.log10(right)],
-    }
-    for hint, mistakes in impostors.items():
-        if any(same(found, mistake) for mistake in mistakes):
+    each = np.exp(logs)
+    right = each.mean(axis=0)
+    if found.shape == right.shape and same(found, right):
+        return correct("Each row adds up to 1.")
+    geometric = np.exp(logs.mean(axis=0))
+    votes = np.eye(4)[each.argmax(axis=2)].mean(axis=0)
+    logarithms = "That is the mean of the logarithms: take the exponential first, then the mean."
+    impostors = [
+        (geometric, logarithms),
+        (logs.mean(axis=0), logarithms),
+        (
+            geometric / geometric.sum(axis=1, keepdims=True),
+            "That is the mean of the logarithms, made to add up to 1: a geometric mean of the "
+            "probabilities, in which one network can veto a class. Take their plain mean.",
+        ),
+        (np.log(right), "Those are log-probabilities of the ensemble; leave the last log out."),
+        (each.sum(axis=0), "Each row adds up to 3: divide by the number of networks."),
+        (votes, "That counts votes: it forgets how sure each network is."),
+        (right.argmax(axis=1), "That is the class alone; its probabilities were asked."),
+        (np.eye(4)[right.argmax(axis=1)], "That is the winner alone, with probability 1."),
+        (each[-1], "That is the last network alone."),
+        (each[0], "That is the first network alone."),
+        (each.mean(axis=1), "That is a mean over the images; it should be over the networks."),
+        (each.mean(axis=2), "That is a mean over the classes; it should be over the networks."),
+        (each.max(axis=0), "That is the largest probability, not the mean."),
+        (np.median(each, axis=0), "That is the median, whose rows do not add up to 1."),
+        (each, "Those are the probabilities of each network; their mean is missing."),
+    ]
+    for mistake, hint in impostors:
+        if found.shape == mistake.shape and same(found, mistake):
             return wrong(hint)
-    worst = first_difference(found, right)
+    if found.shape != right.shape:
+        return wrong(
+            f"From {logs.shape} it makes the shape {found.shape}, and should make {right.shape}."
+        )
     return wrong(
-        f"For t={worst}, n={n}, low={low:g}, high={high:g} it gives {found[worst]:.6g}, and "
-        f"{right[worst]:.6g} would be right."
+        f"For the first image it gives {found[0].round(3).tolist()}, and the mean of the "
+        f"probabilities is {right[0].round(3).tolist()}."
     )

@@ -1,246 +1,195 @@
-"""The exercises of notebook 07, Combining."""
+"""The exercises of notebook 07, Choosing the parameters."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coslr._optional import extra
 from coslr.course.checks.answers import (
     NOT_ATTEMPTED,
     Feedback,
     correct,
     failed_with,
     first_difference,
+    floats,
     not_attempted,
     same,
     values,
     wrong,
 )
-from coslr.pytorch import audit
-from coslr.schedules import Constant, Cosine, Linear, warmup
-
-with extra("train"):
-    import torch
-
-LOW, HIGH = 0.85, 0.95  # the momentum of exercise 3, from the first update to the end
 
 
-def warmed_cosine(answer: Callable[[int, int, int, float], Callable[[float], float]]) -> Feedback:
-    """Does ``answer(epochs, per_epoch, warm_epochs, eta_max)`` make a schedule in updates: so many
-    epochs of warm-up by coslr's default, then a cosine to 0, which is there at the run's end?
+def stops_at(answer: Callable[[float], float]) -> Feedback:
+    """Does ``answer(k)`` give the share of its peak at which a cosine to zero, planned for k times
+    the budget, stands when the budget is spent?
 
-    >>> warmed_cosine(lambda epochs, per_epoch, warm_epochs, eta_max:
-    ...     warmup(Cosine(epochs * per_epoch, eta_max), warm_epochs * per_epoch))
-    ✗ Not yet. The whole is 120 updates long, and the run 100: the cosine has what the warm-up \
-leaves.
+    >>> stops_at(lambda k: 1 - 1 / k)
+    ✗ Not yet. That is right for a straight line, not for a cosine.
+    """
+    k = np.array([1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0])
+    found = values(answer, [(one,) for one in k.tolist()])
+    if isinstance(found, Feedback):
+        return found
+    right = (1 + np.cos(np.pi / k)) / 2
+    impostors = {
+        "That is right for a straight line, not for a cosine.": 1 - 1 / k,
+        "k is upside down: the run stops at the share 1/k of the plan, not at k.": (
+            1 + np.cos(np.pi * k)
+        )
+        / 2,
+        "It answers for a curve that rises: planned to fit, k = 1, it must end at 0.": 1 - right,
+        "The square is missing: the cosine schedule is cos² of half the angle.": np.cos(
+            np.pi / (2 * k)
+        ),
+        "The angle is half of what it should be: at k = 1 it must be π in (1 + cos)/2.": (
+            1 + np.cos(np.pi / (2 * k))
+        )
+        / 2,
+        "In the form cos² the angle is π/2 times 1/k: yours is twice that.": np.cos(np.pi / k) ** 2,
+        "1 + cos goes from 2 to 0: the factor 1/2 is missing.": 2 * right,
+        "The 1 in 1 + cos is missing: a cosine alone goes below zero.": np.cos(np.pi / k),
+        "The 1 in 1 + cos is missing: a rate is never below zero.": np.cos(np.pi / k) / 2,
+        "The cosine takes an angle in radians: half a turn is π, not 180.": (1 + np.cos(180 / k))
+        / 2,
+        "The angle must have the factor π.": (1 + np.cos(1 / k)) / 2,
+    }
+    if np.allclose(found, right, rtol=0, atol=1e-9):
+        return correct("A plan twice too long stops at half its peak, one of five times at 0.905.")
+    for hint, mistake in impostors.items():
+        if np.allclose(found, mistake, rtol=0, atol=1e-9):
+            return wrong(hint)
+    worst = int(np.argmax(~np.isclose(found, right, rtol=0, atol=1e-9)))
+    return wrong(
+        f"For k={k[worst]:g} it gives {found[worst]:.4g}, and the cosine stops at "
+        f"{right[worst]:.4f} of its peak."
+    )
+
+
+# Peaks; validation and test accuracy, one row a seed; and the peak to choose, if there is one.
+Sweep = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float | None]
+
+
+def _sweeps() -> dict[str, Sweep]:
+    """Made-up sweeps, each a case that a careless choice gets wrong."""
+    peaks = np.array([0.01, 0.02, 0.04, 0.08, 0.16])
+
+    def rows(means: list[float]) -> NDArray[np.float64]:
+        return np.array([np.array(means) + shift for shift in (-0.01, 0.0, 0.01)])
+
+    inside, falling = [0.80, 0.83, 0.85, 0.84, 0.70], [0.88, 0.86, 0.84, 0.81, 0.70]
+    lucky = rows([0.80, 0.83, 0.85, 0.82, 0.70])
+    lucky[:, 3] = [0.78, 0.78, 0.90]  # one good seed of three; its mean is 0.82
+    return {
+        "plain": (peaks, rows(inside), rows(inside), 0.04),
+        "test": (peaks, rows(inside), rows([0.80, 0.86, 0.84, 0.83, 0.70]), 0.04),
+        "lucky": (peaks, lucky, rows(inside), 0.04),
+        "low": (peaks, rows(falling), rows(falling), None),
+        "high": (peaks, rows(falling[::-1]), rows(falling[::-1]), None),
+    }
+
+
+def choose(answer: Callable[[Any, Any, Any], float | None]) -> Feedback:
+    """Does ``answer(peaks, validation, test)`` choose the best peak, or None where there is none?
+
+    It is tried on made-up sweeps: `peaks` rise, and `validation` and `test` are arrays of
+    accuracies with one row per seed and one column per peak.
+
+    >>> choose(lambda peaks, validation, test: peaks[validation.mean(axis=0).argmax()])
+    ✗ Not yet. The best of that sweep is at the edge of its grid, at 0.01: that is no result, so \
+return None.
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
-    epochs, per_epoch, warm_epochs, peak = 5, 20, 1, 0.2
-    N, W = epochs * per_epoch, warm_epochs * per_epoch
-    t = np.arange(N)
     if not callable(answer):
         return wrong(f"The answer must be a function, not {answer!r}.")
+    sweeps = _sweeps()
+    found: dict[str, float | None] = {}
     try:
-        schedule = answer(epochs, per_epoch, warm_epochs, peak)
+        for case, (peaks, validation, test, _) in sweeps.items():
+            returned: object = answer(peaks.copy(), validation.copy(), test.copy())
+            if not_attempted(returned):  # None may also be meant: there is no best peak
+                found[case] = None
+                continue
+            chosen = floats(returned)
+            if chosen.shape != ():
+                return wrong("It must return one peak, or None.")
+            found[case] = float(chosen)
     except Exception as error:
         return failed_with(error)
-    if not_attempted(schedule):
+    if all(peak is None for peak in found.values()):
         return NOT_ATTEMPTED
-    if not callable(schedule):
-        return wrong(f"It must return a schedule, which is called with t, not {schedule!r}.")
-    found = values(schedule, [(k,) for k in t.tolist()])
+    return _judge(sweeps, found)
+
+
+def _judge(sweeps: dict[str, Sweep], found: dict[str, float | None]) -> Feedback:
+    validation = sweeps["plain"][1]
+    if found["plain"] is None:
+        return wrong("It returns None for a sweep whose best peak, 0.04, is well inside its grid.")
+    if found["plain"] in (2.0, 3.0):
+        return wrong("That is the place of the best peak in the list: return the peak itself.")
+    if np.isclose(found["plain"], validation.mean(axis=0).max()):
+        return wrong("That is the best accuracy: return the peak that reached it.")
+    if found["plain"] == 0.16:
+        return wrong("It returns the worst peak: accuracies should be high.")
+    if found["test"] == 0.02:
+        return wrong(
+            "It chooses by the test images. They are for the report; choose by validation."
+        )
+    if found["lucky"] == 0.08:
+        return wrong(
+            "It falls for one lucky run: compare the means over the seeds, not the best single run."
+        )
+    for case, edge in (("low", 0.01), ("high", 0.16)):
+        if found[case] == edge:
+            return wrong(
+                f"The best of that sweep is at the edge of its grid, at {edge}: that is no "
+                "result, so return None."
+            )
+    for case, (_, _, _, right) in sweeps.items():
+        if found[case] != right:
+            return wrong(f"For one sweep it returns {found[case]}, and {right} would be right.")
+    return correct("By validation, by the mean of the seeds, and nothing from the edge.")
+
+
+def rising(answer: Callable[[int, int, float, float], float]) -> Feedback:
+    """Does ``answer(t, n, low, high)`` rise by one factor at each of n updates, from low at t = 0
+    to high at the last?
+
+    >>> rising(lambda t, n, low, high: low + (high - low) * t / (n - 1))
+    ✗ Not yet. It rises by the same amount at each update; by the same factor was asked.
+    """
+    n, low, high = 9, 1e-4, 10.0
+    t = np.arange(n)
+    found = values(answer, [(one, n, low, high) for one in t.tolist()])
     if isinstance(found, Feedback):
         return found
-    right = warmup(Cosine(N - W, peak), W)(t)
+
+    def power(share: np.ndarray) -> np.ndarray:
+        return low * (high / low) ** share
+
+    right = power(t / (n - 1))
     if same(found, right):
-        return correct(f"The peak at update {W}, and 0 as update {N} would begin, the run's end.")
-    ramp = np.clip((t + 1) / (W + 1), 0, 1)
+        return correct(f"From {low:g} by a factor of {right[1] / right[0]:.3g} at each update.")
+    linear = "It rises by the same amount at each update; by the same factor was asked."
     impostors = {
-        f"The whole is {N + W} updates long, and the run {N}: the cosine has what the warm-up "
-        "leaves.": warmup(Cosine(N, peak), W)(t),
-        "The cosine's clock runs during the warm-up: where the rise ends, the rate has already "
-        "begun to fall, and the peak is never reached.": ramp * Cosine(N, peak)(t),
-        "The rise ends in a drop: the cosine's clock ran during the warm-up.": np.where(
-            t < W, peak * ramp, Cosine(N, peak)(t)
-        ),
-        "The first update is at rate 0 and moves nothing: leave start out.": warmup(
-            Cosine(N - W, peak), W, start=0.0
-        )(t),
-        f"The lengths are in epochs: the rate is at its floor after {epochs} updates.": warmup(
-            Cosine(epochs - warm_epochs, peak), warm_epochs
-        )(t),
-        f"The warm-up is {warm_epochs} update long, not {warm_epochs} epoch: multiply it "
-        "too.": warmup(Cosine(N - W, peak), warm_epochs)(t),
-        f"The warm-up is {warm_epochs} update long, and the cosine has all the rest; multiply "
-        "warm_epochs by per_epoch.": warmup(Cosine(N - warm_epochs, peak), warm_epochs)(t),
-        f"It ends one update early: the last has t = {N - 1}, and 0 belongs to t = {N}.": warmup(
-            Cosine(N - W - 1, peak), W
-        )(t),
-        "The warm-up is missing: update 0 is at the peak.": Cosine(N, peak)(t),
-        f"The peak is there at update {W - 1}, one early: the default divides by W + 1.": np.where(
-            t < W, peak * (t + 1) / W, right
-        ),
-        "The rise is right, but after it the rate must fall as a cosine.": warmup(
-            Constant(peak), W
-        )(t),
-        "The rise is right, but the fall is a straight line.": warmup(Linear(N - W, peak), W)(t),
+        linear: [low + (high - low) * s for s in (t / (n - 1), t / n, (t + 1) / n)],
+        "The last update must be at high: n updates make n - 1 steps.": [power(t / n)],
+        "The first update, t = 0, must be at low.": [power((t + 1) / n)],
+        "It is one update late: t = 0 must be at low.": [power((t - 1) / (n - 1))],
+        "It is one update early: t = 0 must be at low.": [power((t + 1) / (n - 1))],
+        "It falls: low and high are exchanged.": [right[::-1]],
+        "It begins at high: the factor low in front is missing or wrong.": [
+            high * (high / low) ** (t / (n - 1))
+        ],
+        "It begins at 1: the factor low in front is missing.": [(high / low) ** (t / (n - 1))],
+        "It is the logarithm of the rate: take the exponential.": [np.log(right), np.log10(right)],
     }
-    for hint, mistake in impostors.items():
-        if same(found, mistake):
+    for hint, mistakes in impostors.items():
+        if any(same(found, mistake) for mistake in mistakes):
             return wrong(hint)
     worst = first_difference(found, right)
-    return wrong(f"Update {worst} is at {found[worst]:.6g}, and should be at {right[worst]:.6g}.")
-
-
-def same_effect(answer: Callable[[float, float, float], float]) -> Feedback:
-    """Does ``answer(rate, old, new)`` give the rate that has, at the momentum `new`, the effective
-    rate that `rate` has at the momentum `old`?
-
-    >>> same_effect(lambda rate, old, new: rate * (1 - old) / (1 - new))
-    ✗ Not yet. Upside down: at a higher momentum each gradient counts for longer, so the rate must \
-be lower.
-    """
-    cases = np.array([(0.1, 0.9, 0.95), (0.1, 0.9, 0.5), (0.2, 0.5, 0.75), (0.03, 0.8, 0.8)])
-    found = values(answer, [tuple(case) for case in cases.tolist()])
-    if isinstance(found, Feedback):
-        return found
-    rate, old, new = cases.T
-    right = rate * (1 - new) / (1 - old)
-    if same(found, right):
-        return correct(
-            "From 0.9 to 0.95 the rate is halved; without momentum it is ten times as high."
-        )
-    impostors = {
-        "Upside down: at a higher momentum each gradient counts for longer, so the rate must be "
-        "lower.": rate * (1 - old) / (1 - new),
-        "That leaves the rate as it is, and the effective rate changes with 1 - momentum.": rate,
-        "The effective rate is rate/(1 - momentum), not rate/momentum.": rate * new / old,
-        "The effective rate is rate/(1 - momentum), not rate x momentum.": rate * old / new,
-        "That is the effective rate itself; asked is the rate that gives it at the new "
-        "momentum.": rate / (1 - old),
-        "That is the effective rate at the new momentum, if the rate stays as it is.": rate
-        / (1 - new),
-        "The signs are wrong: a past gradient adds to the step, so it is 1 - momentum.": rate
-        * (1 + new)
-        / (1 + old),
-    }
-    for hint, mistake in impostors.items():
-        if same(found, mistake):
-            return wrong(hint)
-    k = first_difference(found, right)
     return wrong(
-        f"For rate={rate[k]:g}, old={old[k]:g}, new={new[k]:g} it gives {found[k]:.4g}, whose "
-        f"effective rate is {found[k] / (1 - new[k]):.4g} instead of {rate[k] / (1 - old[k]):.4g}."
+        f"For t={worst}, n={n}, low={low:g}, high={high:g} it gives {found[worst]:.6g}, and "
+        f"{right[worst]:.6g} would be right."
     )
-
-
-def two_groups(answer: Callable[[Any, int], Any]) -> Feedback:
-    """Does ``answer(optimizer, updates)`` return a scheduler for an optimizer of two param groups?
-
-    Group 0, the body: 20 updates of warm-up to 0.1, then a cosine to 0. Group 1, the head: a cosine
-    from 0.1 to 0, with no warm-up. Momentum of both: from 0.85 up to 0.95 at the end of the run, in
-    a straight line. An optimizer is driven by it, and rates and momentum in force are read.
-
-    >>> from coslr.pytorch import ScheduleLR
-    >>> two_groups(lambda optimizer, updates:
-    ...     ScheduleLR(optimizer, warmup(Cosine(updates - 20, 0.1), 20)))
-    ✗ Not yet. The head is warmed up too: give ScheduleLR a list, one schedule per group.
-    """
-    if not_attempted(answer):
-        return NOT_ATTEMPTED
-    N, W, peak = 120, 20, 0.1
-    weights = [torch.zeros(1, requires_grad=True) for _ in range(2)]
-    optimizer = torch.optim.SGD([{"params": [w]} for w in weights], lr=peak, momentum=0.9)
-    momenta: list[list[float]] = []
-    hook = optimizer.register_step_pre_hook(
-        lambda *_: momenta.append([group["momentum"] for group in optimizer.param_groups])
-    )
-    try:
-        scheduler = answer(optimizer, N)
-        if not_attempted(scheduler):
-            return NOT_ATTEMPTED
-        with audit(optimizer) as trace, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PyTorch warns of a scheduler for another optimizer
-            for _ in range(N):
-                optimizer.step()
-                scheduler.step()
-    except Exception as error:
-        return failed_with(error)
-    finally:
-        hook.remove()
-    if len(momenta) != N:
-        return wrong("It trains by itself: only build the scheduler, and return it.")
-    t = np.arange(N)
-    cold, warm = Cosine(N, peak)(t), warmup(Cosine(N - W, peak), W)(t)
-    return (
-        _wrong_rates(np.array(trace.groups), cold, warm, W, peak)
-        or _wrong_momentum(np.array(momenta).T, t, N)
-        or correct("Two rates and a momentum, each as it was meant at all updates.")
-    )
-
-
-def _wrong_rates(
-    found: NDArray[np.float64],
-    cold: NDArray[np.float64],
-    warm: NDArray[np.float64],
-    W: int,
-    peak: float,
-) -> Feedback | None:
-    body, head = found
-    N = len(cold)
-    t = np.arange(N)
-    if same(body, warm) and same(head, cold):
-        return None
-    if same(body, warm) and same(head, warm):
-        return wrong("The head is warmed up too: give ScheduleLR a list, one schedule per group.")
-    if same(body, cold) and same(head, cold):
-        return wrong("The body has no warm-up.")
-    if same(body, cold) and same(head, warm):
-        return wrong("The two are swapped: group 0 is the body.")
-    if same(head, Cosine(N - W, peak)(t)):
-        return wrong(
-            f"The head's cosine ends {W} updates early: it has no warm-up, so T_max is {N}."
-        )
-    if same(body, warmup(Cosine(N, peak), W)(t)):
-        return wrong(f"The body's cosine would end {W} updates after the run: the warm-up counts.")
-    if same(body, np.full(N, peak)) and same(head, np.full(N, peak)):
-        return wrong("The rates never move: does the scheduler belong to this optimizer?")
-    for name, found, right in (("body", body, warm), ("head", head, cold)):
-        if (k := first_difference(found, right)) is not None:
-            return wrong(f"Update {k} of the {name} is at {found[k]:.6g}, not at {right[k]:.6g}.")
-    return None
-
-
-def _wrong_momentum(found: np.ndarray, t: np.ndarray, N: int) -> Feedback | None:
-    right = LOW + (HIGH - LOW) * t / N
-    if all(same(one, right) for one in found):
-        return None
-    both = {
-        "The momentum never moves: ScheduleLR takes momentum=, a schedule.": np.full(N, 0.9),
-        "The momentum stays at its end: give the rise its start=.": np.full(N, HIGH),
-        "The momentum falls: it should rise from 0.85, as the rate falls.": HIGH
-        - (HIGH - LOW) * t / N,
-        "The momentum falls as a cosine: it should rise from 0.85, in a straight line.": Cosine(
-            N, HIGH, LOW
-        )(t),
-        "The momentum rises from 0: give the rise its start=0.85.": HIGH * t / N,
-        "The momentum rises from nearly 0: give the rise its start=0.85.": HIGH * (t + 1) / (N + 1),
-        "The momentum is there after 20 updates, with the warm-up: it should rise for the whole "
-        "run.": np.clip(LOW + (HIGH - LOW) * t / 20, LOW, HIGH),
-        "The momentum is there after 100 updates: it should rise for the whole run.": np.clip(
-            LOW + (HIGH - LOW) * t / 100, LOW, HIGH
-        ),
-    }
-    for hint, mistake in both.items():
-        if all(same(one, mistake) for one in found):
-            return wrong(hint)
-    for i, one in enumerate(found):
-        if (k := first_difference(one, right)) is not None:
-            return wrong(
-                f"Update {k}: the momentum of group {i} is {one[k]:.6g}, not {right[k]:.6g}."
-            )
-    return None

@@ -1,220 +1,246 @@
-"""The exercises of notebook 08, Broken schedules."""
+"""The exercises of notebook 08, Combining."""
 
-import copy
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from coslr._optional import extra
 from coslr.course.checks.answers import (
-    ETA_MAX,
-    ETA_MIN,
     NOT_ATTEMPTED,
     Feedback,
-    check_choice,
     correct,
     failed_with,
+    first_difference,
     not_attempted,
     same,
     values,
     wrong,
 )
-from coslr.course.museum import EXHIBITS, toy
-from coslr.pytorch import AuditError, audit
-from coslr.schedules import Cosine, Schedule, cosine, warmup
+from coslr.pytorch import audit
+from coslr.schedules import Constant, Cosine, Linear, warmup
 
 with extra("train"):
     import torch
-    from torch.optim.lr_scheduler import CosineAnnealingLR
+
+LOW, HIGH = 0.85, 0.95  # the momentum of exercise 3, from the first update to the end
 
 
-def diagnose(number: int, answer: str) -> Feedback:
-    """Is `answer` the letter of the bug in that exhibit of the museum?
+def warmed_cosine(answer: Callable[[int, int, int, float], Callable[[float], float]]) -> Feedback:
+    """Does ``answer(epochs, per_epoch, warm_epochs, eta_max)`` make a schedule in updates: so many
+    epochs of warm-up by coslr's default, then a cosine to 0, which is there at the run's end?
 
-    >>> diagnose(1, "a")
-    ✗ Not yet. With that bug the training begins where the schedule ends.
-    >>> diagnose(1, "d")
-    ✓ Right. The boundaries are in another unit, and are never reached.
-    """
-    exhibit = EXHIBITS[number]
-    why = {
-        other.letter: f"With that bug {other.symptom}."
-        for other in EXHIBITS.values()
-        if other is not exhibit
-    }
-    feedback = check_choice(answer, exhibit.letter, why)
-    if feedback.is_right:
-        return correct(f"{exhibit.bug[0].upper()}{exhibit.bug[1:]}.")
-    return feedback
-
-
-def _sentence(rates: np.ndarray, schedule: Schedule, first_update: int = 0) -> str:
-    """What the audit says of these rates, or ""."""
-    optimizer = toy(lr=0.1)
-    try:
-        with audit(optimizer, schedule, first_update=first_update):
-            for rate in rates:
-                optimizer.param_groups[0]["lr"] = rate
-                optimizer.step()
-    except AuditError as error:
-        return f"The audit says: {str(error).splitlines()[0]}."
-    return ""
-
-
-def _as_found(said: str) -> Feedback:
-    return Feedback(None, f"This is still the loop as it was found. {said}")
-
-
-def repaired_loop(
-    answer: Callable[[torch.optim.Optimizer, int, int], object], epochs: int = 5, batches: int = 8
-) -> Feedback:
-    """Does ``answer(optimizer, epochs, batches)`` train under one cosine over the whole run?
-
-    From 0.1 to 0 in epochs * batches updates, moving at each of them.
+    >>> warmed_cosine(lambda epochs, per_epoch, warm_epochs, eta_max:
+    ...     warmup(Cosine(epochs * per_epoch, eta_max), warm_epochs * per_epoch))
+    ✗ Not yet. The whole is 120 updates long, and the run 100: the cosine has what the warm-up \
+leaves.
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
-    optimizer = toy(lr=ETA_MAX)
+    epochs, per_epoch, warm_epochs, peak = 5, 20, 1, 0.2
+    N, W = epochs * per_epoch, warm_epochs * per_epoch
+    t = np.arange(N)
+    if not callable(answer):
+        return wrong(f"The answer must be a function, not {answer!r}.")
     try:
-        with audit(optimizer) as trace, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PyTorch warns of the wrong order
-            returned: object = answer(optimizer, epochs, batches)
+        schedule = answer(epochs, per_epoch, warm_epochs, peak)
     except Exception as error:
         return failed_with(error)
-    total = epochs * batches
-    used, t = np.array(trace.rates), np.arange(total)
-    if not len(used) and not_attempted(returned):
+    if not_attempted(schedule):
         return NOT_ATTEMPTED
-    if len(used) != total:
-        return wrong(f"It makes {len(used)} updates; {epochs} x {batches} = {total} were asked.")
-    said = _sentence(used, Cosine(total, ETA_MAX))
-    if not said:
-        return correct("The audit is silent.")
-
-    def wave(t: np.ndarray, T_max: int) -> np.ndarray:
-        return ETA_MAX * (1 + np.cos(np.pi * t / T_max)) / 2  # PyTorch's cosine climbs again
-
-    if same(used, wave(t + 1, epochs)):
-        return _as_found(said)
-    if same(used, wave(t, epochs)):
-        return wrong(f"{said} The order is right now, but T_max={epochs} counts epochs.")
-    if same(used, wave(t, batches)):
-        return wrong(f"{said} T_max={batches} is a single epoch; the cosine takes all of them.")
-    if same(used, wave(t + 1, total)):
-        return wrong(f"{said} The length is right now, but each rate comes one update early.")
-    if same(used[1:], wave(t, total)[:-1]):
-        return wrong(f"{said} The length is right now, but each rate comes one update late.")
-    if same(used, wave(t // batches, epochs)):
-        return wrong(f"{said} The rate moves once an epoch: it should move at every update.")
-    if same(used, np.full(total, used[0])):
-        return wrong(f"{said} The rate never moves.")
-    return wrong(said)
-
-
-def repaired_warmup(
-    answer: Callable[[float, int, int], float], rise: int = 5, updates: int = 25
-) -> Feedback:
-    """Is ``answer(t, rise, updates)`` a warm-up in equal steps to 0.1 and a cosine from there to 0?
-
-    No update has the rate 0; the cosine begins at t = `rise` and ends at t = `updates`.
-    """
-    t = np.arange(updates)
-    found = values(answer, [(int(i), rise, updates) for i in t])
+    if not callable(schedule):
+        return wrong(f"It must return a schedule, which is called with t, not {schedule!r}.")
+    found = values(schedule, [(k,) for k in t.tolist()])
     if isinstance(found, Feedback):
         return found
-    said = _sentence(found, warmup(Cosine(updates - rise, ETA_MAX), rise))
-    if not said:
-        return correct("The audit is silent.")
-    zero = found[0] == 0
-    after = found[rise:]
-    running = same(after, cosine(t[rise:], updates, ETA_MAX))
-    if zero and running and same(found[:rise], ETA_MAX * t[:rise] / rise):
-        return _as_found(said)
-    if zero:
-        return wrong(f"{said} The first update still has the rate 0.")
-    if running:
-        return wrong(f"{said} The cosine's clock still runs during the warm-up.")
-    if same(after, cosine(t[rise:] - rise, updates, ETA_MAX)):
-        return wrong(
-            f"{said} The cosine's clock starts after the warm-up now, but it still takes all "
-            f"{updates} updates, and only {updates - rise} are left."
+    right = warmup(Cosine(N - W, peak), W)(t)
+    if same(found, right):
+        return correct(f"The peak at update {W}, and 0 as update {N} would begin, the run's end.")
+    ramp = np.clip((t + 1) / (W + 1), 0, 1)
+    impostors = {
+        f"The whole is {N + W} updates long, and the run {N}: the cosine has what the warm-up "
+        "leaves.": warmup(Cosine(N, peak), W)(t),
+        "The cosine's clock runs during the warm-up: where the rise ends, the rate has already "
+        "begun to fall, and the peak is never reached.": ramp * Cosine(N, peak)(t),
+        "The rise ends in a drop: the cosine's clock ran during the warm-up.": np.where(
+            t < W, peak * ramp, Cosine(N, peak)(t)
+        ),
+        "The first update is at rate 0 and moves nothing: leave start out.": warmup(
+            Cosine(N - W, peak), W, start=0.0
+        )(t),
+        f"The lengths are in epochs: the rate is at its floor after {epochs} updates.": warmup(
+            Cosine(epochs - warm_epochs, peak), warm_epochs
+        )(t),
+        f"The warm-up is {warm_epochs} update long, not {warm_epochs} epoch: multiply it "
+        "too.": warmup(Cosine(N - W, peak), warm_epochs)(t),
+        f"The warm-up is {warm_epochs} update long, and the cosine has all the rest; multiply "
+        "warm_epochs by per_epoch.": warmup(Cosine(N - warm_epochs, peak), warm_epochs)(t),
+        f"It ends one update early: the last has t = {N - 1}, and 0 belongs to t = {N}.": warmup(
+            Cosine(N - W - 1, peak), W
+        )(t),
+        "The warm-up is missing: update 0 is at the peak.": Cosine(N, peak)(t),
+        f"The peak is there at update {W - 1}, one early: the default divides by W + 1.": np.where(
+            t < W, peak * (t + 1) / W, right
+        ),
+        "The rise is right, but after it the rate must fall as a cosine.": warmup(
+            Constant(peak), W
+        )(t),
+        "The rise is right, but the fall is a straight line.": warmup(Linear(N - W, peak), W)(t),
+    }
+    for hint, mistake in impostors.items():
+        if same(found, mistake):
+            return wrong(hint)
+    worst = first_difference(found, right)
+    return wrong(f"Update {worst} is at {found[worst]:.6g}, and should be at {right[worst]:.6g}.")
+
+
+def same_effect(answer: Callable[[float, float, float], float]) -> Feedback:
+    """Does ``answer(rate, old, new)`` give the rate that has, at the momentum `new`, the effective
+    rate that `rate` has at the momentum `old`?
+
+    >>> same_effect(lambda rate, old, new: rate * (1 - old) / (1 - new))
+    ✗ Not yet. Upside down: at a higher momentum each gradient counts for longer, so the rate must \
+be lower.
+    """
+    cases = np.array([(0.1, 0.9, 0.95), (0.1, 0.9, 0.5), (0.2, 0.5, 0.75), (0.03, 0.8, 0.8)])
+    found = values(answer, [tuple(case) for case in cases.tolist()])
+    if isinstance(found, Feedback):
+        return found
+    rate, old, new = cases.T
+    right = rate * (1 - new) / (1 - old)
+    if same(found, right):
+        return correct(
+            "From 0.9 to 0.95 the rate is halved; without momentum it is ten times as high."
         )
-    if same(found[:rise], ETA_MAX * (t[:rise] + 1) / rise):
-        return wrong(
-            f"{said} The warm-up is at the peak one update too early: {rise} equal steps lie "
-            f"between its first rate and t = {rise}, and one before."
-        )
-    return wrong(said)
+    impostors = {
+        "Upside down: at a higher momentum each gradient counts for longer, so the rate must be "
+        "lower.": rate * (1 - old) / (1 - new),
+        "That leaves the rate as it is, and the effective rate changes with 1 - momentum.": rate,
+        "The effective rate is rate/(1 - momentum), not rate/momentum.": rate * new / old,
+        "The effective rate is rate/(1 - momentum), not rate x momentum.": rate * old / new,
+        "That is the effective rate itself; asked is the rate that gives it at the new "
+        "momentum.": rate / (1 - old),
+        "That is the effective rate at the new momentum, if the rate stays as it is.": rate
+        / (1 - new),
+        "The signs are wrong: a past gradient adds to the step, so it is 1 - momentum.": rate
+        * (1 + new)
+        / (1 + old),
+    }
+    for hint, mistake in impostors.items():
+        if same(found, mistake):
+            return wrong(hint)
+    k = first_difference(found, right)
+    return wrong(
+        f"For rate={rate[k]:g}, old={old[k]:g}, new={new[k]:g} it gives {found[k]:.4g}, whose "
+        f"effective rate is {found[k] / (1 - new[k]):.4g} instead of {rate[k] / (1 - old[k]):.4g}."
+    )
 
 
-def repaired_resume(
-    answer: Callable[[torch.optim.Optimizer, dict[str, Any]], Any], done: int = 40, total: int = 100
-) -> Feedback:
-    """Does ``answer(optimizer, saved)`` go on with a run as if it had not been interrupted?
+def two_groups(answer: Callable[[Any, int], Any]) -> Feedback:
+    """Does ``answer(optimizer, updates)`` return a scheduler for an optimizer of two param groups?
 
-    `optimizer` is new, `saved` holds the state of the old one and of its scheduler, and what is
-    returned is the scheduler for the rest of the run.
+    Group 0, the body: 20 updates of warm-up to 0.1, then a cosine to 0. Group 1, the head: a cosine
+    from 0.1 to 0, with no warm-up. Momentum of both: from 0.85 up to 0.95 at the end of the run, in
+    a straight line. An optimizer is driven by it, and rates and momentum in force are read.
+
+    >>> from coslr.pytorch import ScheduleLR
+    >>> two_groups(lambda optimizer, updates:
+    ...     ScheduleLR(optimizer, warmup(Cosine(updates - 20, 0.1), 20)))
+    ✗ Not yet. The head is warmed up too: give ScheduleLR a list, one schedule per group.
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
-    optimizer = _with_momentum()
-    scheduler = CosineAnnealingLR(optimizer, T_max=total, eta_min=ETA_MIN)
-    for _ in range(done):
-        optimizer.step()
-        scheduler.step()
-    saved = {"optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict()}
-    velocity = _velocity(optimizer)
-
-    optimizer = _with_momentum()
+    N, W, peak = 120, 20, 0.1
+    weights = [torch.zeros(1, requires_grad=True) for _ in range(2)]
+    optimizer = torch.optim.SGD([{"params": [w]} for w in weights], lr=peak, momentum=0.9)
+    momenta: list[list[float]] = []
+    hook = optimizer.register_step_pre_hook(
+        lambda *_: momenta.append([group["momentum"] for group in optimizer.param_groups])
+    )
     try:
-        scheduler = answer(optimizer, copy.deepcopy(saved))
+        scheduler = answer(optimizer, N)
         if not_attempted(scheduler):
             return NOT_ATTEMPTED
-        restored = _velocity(optimizer)
-        with audit(optimizer) as trace:
-            for _ in range(total - done):
+        with audit(optimizer) as trace, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyTorch warns of a scheduler for another optimizer
+            for _ in range(N):
                 optimizer.step()
                 scheduler.step()
     except Exception as error:
         return failed_with(error)
-    used, t = np.array(trace.rates), np.arange(done, total)
-    schedule = Cosine(total, ETA_MAX, ETA_MIN)
-    right = np.array([schedule(int(i)) for i in t])
-    said = _sentence(used, schedule, first_update=done)
-    if not said:
-        if restored == velocity:
-            return correct("The audit is silent, and the momentum is there too.")
+    finally:
+        hook.remove()
+    if len(momenta) != N:
+        return wrong("It trains by itself: only build the scheduler, and return it.")
+    t = np.arange(N)
+    cold, warm = Cosine(N, peak)(t), warmup(Cosine(N - W, peak), W)(t)
+    return (
+        _wrong_rates(np.array(trace.groups), cold, warm, W, peak)
+        or _wrong_momentum(np.array(momenta).T, t, N)
+        or correct("Two rates and a momentum, each as it was meant at all updates.")
+    )
+
+
+def _wrong_rates(
+    found: NDArray[np.float64],
+    cold: NDArray[np.float64],
+    warm: NDArray[np.float64],
+    W: int,
+    peak: float,
+) -> Feedback | None:
+    body, head = found
+    N = len(cold)
+    t = np.arange(N)
+    if same(body, warm) and same(head, cold):
+        return None
+    if same(body, warm) and same(head, warm):
+        return wrong("The head is warmed up too: give ScheduleLR a list, one schedule per group.")
+    if same(body, cold) and same(head, cold):
+        return wrong("The body has no warm-up.")
+    if same(body, cold) and same(head, warm):
+        return wrong("The two are swapped: group 0 is the body.")
+    if same(head, Cosine(N - W, peak)(t)):
         return wrong(
-            "The audit is silent: the rates are right. But the optimizer's momentum was not "
-            "restored, and that no audit of rates can see. Load the optimizer's state as well."
+            f"The head's cosine ends {W} updates early: it has no warm-up, so T_max is {N}."
         )
-    above = (used - ETA_MIN) / (right - ETA_MIN)
-    if used[0] == ETA_MAX and same(above, np.full(len(t), above[0])):
-        return _as_found(said)
-    if same(used, cosine(t - done, total, ETA_MAX, ETA_MIN)):
-        return wrong(f"{said} The run starts from the beginning: nothing of the old one is there.")
-    if same(used[:1], right[:1]):
-        return wrong(
-            f"{said} Its first rate is the old optimizer's, and right; the scheduler counts from "
-            "another update."
-        )
-    if same(used[:-1], right[1:]):
-        return wrong(f"{said} Each rate comes one update early: update {done} is next.")
-    if same(used[1:], right[:-1]):
-        return wrong(f"{said} Each rate comes one update late: update {done} is next.")
-    return wrong(said)
+    if same(body, warmup(Cosine(N, peak), W)(t)):
+        return wrong(f"The body's cosine would end {W} updates after the run: the warm-up counts.")
+    if same(body, np.full(N, peak)) and same(head, np.full(N, peak)):
+        return wrong("The rates never move: does the scheduler belong to this optimizer?")
+    for name, found, right in (("body", body, warm), ("head", head, cold)):
+        if (k := first_difference(found, right)) is not None:
+            return wrong(f"Update {k} of the {name} is at {found[k]:.6g}, not at {right[k]:.6g}.")
+    return None
 
 
-def _with_momentum() -> torch.optim.Optimizer:
-    """A toy optimizer with a momentum, which a resumed run must restore."""
-    weight = torch.zeros(1, requires_grad=True)
-    weight.grad = torch.ones(1)
-    return torch.optim.SGD([weight], lr=ETA_MAX, momentum=0.9)
-
-
-def _velocity(optimizer: torch.optim.Optimizer) -> float | None:
-    state = optimizer.state.get(optimizer.param_groups[0]["params"][0], {})
-    buffer = state.get("momentum_buffer")
-    return None if buffer is None else float(buffer)
+def _wrong_momentum(found: np.ndarray, t: np.ndarray, N: int) -> Feedback | None:
+    right = LOW + (HIGH - LOW) * t / N
+    if all(same(one, right) for one in found):
+        return None
+    both = {
+        "The momentum never moves: ScheduleLR takes momentum=, a schedule.": np.full(N, 0.9),
+        "The momentum stays at its end: give the rise its start=.": np.full(N, HIGH),
+        "The momentum falls: it should rise from 0.85, as the rate falls.": HIGH
+        - (HIGH - LOW) * t / N,
+        "The momentum falls as a cosine: it should rise from 0.85, in a straight line.": Cosine(
+            N, HIGH, LOW
+        )(t),
+        "The momentum rises from 0: give the rise its start=0.85.": HIGH * t / N,
+        "The momentum rises from nearly 0: give the rise its start=0.85.": HIGH * (t + 1) / (N + 1),
+        "The momentum is there after 20 updates, with the warm-up: it should rise for the whole "
+        "run.": np.clip(LOW + (HIGH - LOW) * t / 20, LOW, HIGH),
+        "The momentum is there after 100 updates: it should rise for the whole run.": np.clip(
+            LOW + (HIGH - LOW) * t / 100, LOW, HIGH
+        ),
+    }
+    for hint, mistake in both.items():
+        if all(same(one, mistake) for one in found):
+            return wrong(hint)
+    for i, one in enumerate(found):
+        if (k := first_difference(one, right)) is not None:
+            return wrong(
+                f"Update {k}: the momentum of group {i} is {one[k]:.6g}, not {right[k]:.6g}."
+            )
+    return None

@@ -1,127 +1,134 @@
-import itertools
-
 import numpy as np
+import pytest
 import torch
+from torch.optim import SGD
+from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LambdaLR, LinearLR
 
-from coslr import Cosine, CosineWarmRestarts
+from coslr import Cosine, cosine
 from coslr.course.checks import lesson_05
+from coslr.pytorch import ScheduleLR
 from tests.course.checks.harness import Checkers
 
-Restarts = CosineWarmRestarts
+# PyTorch itself warns of some of these mistakes.
+pytestmark = pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
 
 
-def doubling(T_0, eta_max=0.1, T_mult=2, **settings):
-    return Restarts(T_0, eta_max, T_mult=T_mult, **settings)
+def reports(read=None, order="read, update, step", leave_out=0):
+    """A loop that reports rates; `order` says what it does when, `leave_out` how many epochs."""
+
+    def answer(optimizer, scheduler, epochs):
+        rates = []
+        actions = {
+            "read": lambda: rates.append(
+                read(optimizer, scheduler) if read else optimizer.param_groups[0]["lr"]
+            ),
+            "update": optimizer.step,
+            "step": scheduler.step,
+        }
+        for _ in range(epochs - leave_out):
+            for action in order.split(", "):
+                actions[action]()
+        return rates
+
+    return answer
 
 
-def starts(T_0, T_mult, cycles):
-    return [T_0 * sum(T_mult**j for j in range(i)) for i in range(1, cycles)]
+def then(answer, change):
+    """`answer`, with `change` applied to what it returns."""
+    return lambda *arguments: change(answer(*arguments))
 
 
-def accumulated(T_0, T_mult, cycles):
-    return list(itertools.accumulate(T_0 * T_mult**i for i in range(cycles - 1)))
+def torch_cosine(T_max, eta_min=1e-4):
+    """T_max as a function of epochs and updates per epoch."""
+    return lambda optimizer, epochs, updates: CosineAnnealingLR(
+        optimizer, T_max(epochs, updates), eta_min
+    )
 
 
-def lengths(T_0, T_mult, cycles):
-    return [T_0 * T_mult**i for i in range(cycles)]
+def our_cosine(T_max, **units):
+    return lambda optimizer, epochs, updates: ScheduleLR(
+        optimizer, Cosine(T_max(epochs, updates), 0.1, 1e-4), **units
+    )
 
 
-def closed(T_0, T_mult, cycles):
-    if T_mult == 1:
-        return [T_0 * i for i in range(1, cycles)]
-    return [T_0 * (T_mult**i - 1) // (T_mult - 1) for i in range(1, cycles)]
+def total(epochs, updates):
+    return epochs * updates
 
 
-def geometric(logs):
-    mean = np.exp(logs.mean(axis=0))
-    return mean / mean.sum(axis=1, keepdims=True)
+def stairs(optimizer, epochs, updates):
+    return LambdaLR(optimizer, lambda k: cosine(k // updates, epochs, 0.1, 1e-4) / 0.1)
 
 
-def torch_ensemble(logs):
-    return torch.as_tensor(logs).exp().mean(dim=0)
+def elsewhere(optimizer, epochs, updates):
+    other = SGD([torch.zeros(1)], lr=0.1)
+    other.step()
+    return CosineAnnealingLR(other, epochs * updates, 1e-4)
 
 
 RIGHT = {
-    lesson_05.whole_cycles: [
-        doubling(312),
-        doubling(312, cycles=4),
-        doubling(312.0, cycles=5),
-        doubling(60 * 78 / 15),
+    lesson_05.last_rate: [2.545e-3, 0.00254, cosine(9, 10, 0.1, 1e-4)],
+    lesson_05.print_line: [
+        reports(),
+        reports(read=lambda o, s: s.get_last_lr()[0]),
+        reports(order="update, read, step"),
+        then(reports(), np.array),
+        then(reports(), tuple),
     ],
-    lesson_05.restarts: [
-        starts,
-        accumulated,
-        closed,
-        lambda *a: np.cumsum(lengths(*a))[:-1],
-        lambda T_0, T_mult, cycles: Restarts(T_0, 0.1, T_mult=T_mult, cycles=cycles).boundaries,
-    ],
-    lesson_05.ensemble: [
-        lambda logs: np.exp(logs).mean(axis=0),
-        lambda logs: np.exp(logs).sum(0) / len(logs),
-        lambda logs: (np.exp(logs).mean(axis=0)).tolist(),
-        torch_ensemble,
+    lesson_05.per_update: [
+        torch_cosine(total),
+        our_cosine(total),
+        lambda o, epochs, updates: ScheduleLR(o, Cosine(epochs, 0.1, 1e-4), steps_per_unit=updates),
     ],
 }
 
 # A checker, a usual mistake, and a part of the hint that only this mistake must get.
 IMPOSTORS = [
-    (lesson_05.whole_cycles, doubling(4), "is in epochs"),
-    (lesson_05.whole_cycles, doubling(4, cycles=4), "is in epochs"),
-    (lesson_05.whole_cycles, doubling(1170), "quarter of the run"),
-    (lesson_05.whole_cycles, doubling(1170, T_mult=1), "T_mult=1:"),
-    (lesson_05.whole_cycles, doubling(312, T_mult=3), "T_mult=3:"),
-    (lesson_05.whole_cycles, doubling(292.5), "one too many"),
-    (lesson_05.whole_cycles, doubling(585), "last cycle alone"),
-    (lesson_05.whole_cycles, doubling(668.571), "three cycles"),
-    (lesson_05.whole_cycles, doubling(151), "five cycles"),
-    (lesson_05.whole_cycles, doubling(4680 / 31), "five cycles"),
-    (lesson_05.whole_cycles, doubling(4680 * 15), "the product"),
-    (lesson_05.whole_cycles, doubling(60), "less than one epoch"),
-    (lesson_05.whole_cycles, doubling(312, eta_max=0.2), "eta_max is 0.2"),
-    (lesson_05.whole_cycles, doubling(312, eta_min=0.01), "eta_min is 0.01"),
-    (lesson_05.whole_cycles, doubling(312, decay=0.5), "decay is 0.5"),
-    (lesson_05.whole_cycles, doubling(312, cycles=2), "cycles=2"),
-    (lesson_05.whole_cycles, doubling(311), "end at update 4665"),
-    (lesson_05.whole_cycles, Cosine(4680, 0.1), "must be a CosineWarmRestarts"),
-    (lesson_05.restarts, lengths, "lengths of cycles"),
-    (lesson_05.restarts, lambda *a: lengths(*a)[:-1], "lengths of cycles"),
-    (lesson_05.restarts, lambda *a: lengths(*a)[1:], "lengths of cycles"),
-    (lesson_05.restarts, lambda *a: np.cumsum(lengths(*a)), "150 is the end of the last"),
-    (lesson_05.restarts, lambda *a: [0, *starts(*a)], "0 is the start, and no restart"),
-    (lesson_05.restarts, lambda *a: np.cumsum([0, *lengths(*a)]), "neither is a restart"),
-    (lesson_05.restarts, lambda *a: [b - 1 for b in starts(*a)], "last updates of the old"),
-    (lesson_05.restarts, lambda *a: [b + 1 for b in starts(*a)], "second updates"),
-    (lesson_05.restarts, lambda T, m, n: [T * i for i in range(1, n)], "all cycles have"),
-    (lesson_05.restarts, lambda *a: starts(*a)[:-1], "it gives 2 updates"),
-    (lesson_05.restarts, lambda T, m, n: [T, 3 * T, 6 * T][: n - 1], "60 for restart 3"),
-    (lesson_05.restarts, lambda T, m, n: closed(T, m + (m == 1), n), "For T_0=7, T_mult=1"),
+    (lesson_05.last_rate, 0.0001, "printed after the last epoch"),
+    (lesson_05.last_rate, cosine(8, 10, 0.1, 1e-4), "one epoch too early"),
+    (lesson_05.last_rate, cosine(49, 50, 0.1, 1e-4), "50 epochs"),
+    (lesson_05.last_rate, cosine(9, 10, 0.1), "floor is missing"),
+    (lesson_05.last_rate, 0.00252, "close, but"),
+    (lesson_05.last_rate, 0.1, "too large"),
+    (lesson_05.print_line, reports(order="update, step, read"), "epoch to come"),
     (
-        lesson_05.restarts,
-        lambda T, m, n: [T * (m**i - 1) // (m - 1) for i in range(1, n)],
-        "ZeroDivisionError",
+        lesson_05.print_line,
+        reports(order="read, update, step, step"),
+        "training itself changed: epoch 2 ",
     ),
-    (lesson_05.restarts, [10, 30, 70], "must be a function"),
-    (lesson_05.ensemble, lambda logs: np.exp(logs.mean(axis=0)), "take the exponential first"),
-    (lesson_05.ensemble, lambda logs: logs.mean(axis=0), "take the exponential first"),
-    (lesson_05.ensemble, geometric, "veto"),
-    (lesson_05.ensemble, lambda logs: np.log(np.exp(logs).mean(axis=0)), "leave the last log"),
-    (lesson_05.ensemble, lambda logs: np.exp(logs).sum(axis=0), "adds up to 3"),
-    (lesson_05.ensemble, lambda logs: np.eye(4)[logs.argmax(2)].mean(0), "counts votes"),
-    (lesson_05.ensemble, lambda logs: np.exp(logs).mean(0).argmax(1), "the class alone"),
-    (lesson_05.ensemble, lambda logs: np.eye(4)[np.exp(logs).mean(0).argmax(1)], "winner alone"),
-    (lesson_05.ensemble, lambda logs: np.exp(logs)[-1], "last network alone"),
-    (lesson_05.ensemble, lambda logs: np.exp(logs[0]), "first network alone"),
-    (lesson_05.ensemble, lambda logs: np.exp(logs).mean(axis=1), "over the images"),
-    (lesson_05.ensemble, lambda logs: np.exp(logs).mean(axis=-1), "over the classes"),
-    (lesson_05.ensemble, lambda logs: np.exp(logs).max(axis=0), "the largest probability"),
-    (lesson_05.ensemble, lambda logs: np.median(np.exp(logs), axis=0), "the median"),
-    (lesson_05.ensemble, np.exp, "their mean is missing"),
-    (lesson_05.ensemble, lambda logs: logs.ravel(), "the shape (60,)"),
-    (lesson_05.ensemble, lambda logs: np.exp(logs).mean(0) ** 2, "For the first image"),
-    (lesson_05.ensemble, np.ones((5, 4)), "must be a function"),
+    (lesson_05.print_line, reports(order="read, update"), "training itself changed: epoch 2 "),
+    (lesson_05.print_line, reports(leave_out=1), "makes 49 updates"),
+    (lesson_05.print_line, reports(order="read, step"), "makes 0 updates"),
+    (lesson_05.print_line, then(reports(), lambda rates: None), "returns nothing"),
+    (lesson_05.print_line, then(reports(), lambda rates: [[r] for r in rates]), "Take its [0]"),
+    (lesson_05.print_line, then(reports(), lambda rates: rates[1:]), "returns 49"),
+    (lesson_05.print_line, then(reports(), lambda rates: rates[0]), "returns 1."),
+    (lesson_05.print_line, then(reports(), lambda rates: [0.1] * 50), "For epoch 2 it reports 0.1"),
+    (lesson_05.per_update, torch_cosine(lambda epochs, updates: epochs), "counts epochs"),
+    (lesson_05.per_update, our_cosine(lambda epochs, updates: epochs), "counts epochs"),
+    (lesson_05.per_update, torch_cosine(lambda epochs, updates: updates), "after one epoch"),
+    (lesson_05.per_update, our_cosine(lambda epochs, updates: updates), "after one epoch"),
+    (lesson_05.per_update, torch_cosine(total, eta_min=0), "floor is 0"),
+    (lesson_05.per_update, torch_cosine(lambda e, u: e * u - 1), "one update early"),
+    (lesson_05.per_update, our_cosine(total, steps_per_unit=20), "Update 1 trains at"),
+    (lesson_05.per_update, stairs, "staircase"),
+    (lesson_05.per_update, elsewhere, "never moves"),
+    (lesson_05.per_update, lambda o, e, u: ConstantLR(o, factor=1), "never moves"),
+    (lesson_05.per_update, lambda o, e, u: LinearLR(o, 1, 0.001, e * u), "Update 1 trains at"),
+    (lesson_05.per_update, lambda o, e, u: 0.1, "no attribute 'step'"),
 ]
 
 
 class TestCheckers(Checkers):
     module, right, impostors = lesson_05, RIGHT, IMPOSTORS
-    functions = [lesson_05.restarts, lesson_05.ensemble]
+    functions = [lesson_05.print_line, lesson_05.per_update]
+
+
+@pytest.mark.parametrize(("epochs", "updates"), [(2, 3), (3, 2), (10, 1), (1, 10)])
+def test_per_update_is_right_for_short_runs_too(epochs, updates):
+    assert lesson_05.per_update(torch_cosine(total), epochs, updates).is_right is True
+    early = lesson_05.per_update(torch_cosine(lambda e, u: e * u - 1), epochs, updates)
+    assert early.is_right is False
+
+
+def test_dots_left_in_the_loop_of_print_line_are_not_attempted_either():
+    assert lesson_05.print_line(reports(read=lambda o, s: ...)).is_right is None

@@ -1,125 +1,127 @@
-import math
+import itertools
 
 import numpy as np
+import torch
 
-from coslr import Cosine
+from coslr import Cosine, CosineWarmRestarts
 from coslr.course.checks import lesson_06
 from tests.course.checks.harness import Checkers
 
-PI = math.pi
+Restarts = CosineWarmRestarts
 
 
-def best(peaks, validation, test):
-    """A right answer, which the impostors below break in one place each."""
-    means = np.mean(validation, axis=0)
-    place = int(np.argmax(means))
-    return None if place in (0, len(peaks) - 1) else peaks[place]
+def doubling(T_0, eta_max=0.1, T_mult=2, **settings):
+    return Restarts(T_0, eta_max, T_mult=T_mult, **settings)
 
 
-def only(low, high):
-    """Takes one edge of the grid for a result."""
-
-    def answer(peaks, validation, test):
-        place = int(np.mean(validation, axis=0).argmax())
-        if (low and place == 0) or (high and place == len(peaks) - 1):
-            return None
-        return peaks[place]
-
-    return answer
+def starts(T_0, T_mult, cycles):
+    return [T_0 * sum(T_mult**j for j in range(i)) for i in range(1, cycles)]
 
 
-def lucky(peaks, validation, test):
-    place = int(np.max(validation, axis=0).argmax())
-    return None if place in (0, len(peaks) - 1) else peaks[place]
+def accumulated(T_0, T_mult, cycles):
+    return list(itertools.accumulate(T_0 * T_mult**i for i in range(cycles - 1)))
 
 
-def place(peaks, validation, test):
-    found = best(peaks, validation, test)
-    return None if found is None else list(peaks).index(found)
+def lengths(T_0, T_mult, cycles):
+    return [T_0 * T_mult**i for i in range(cycles)]
 
 
-def accuracy(peaks, validation, test):
-    return None if best(peaks, validation, test) is None else validation.mean(axis=0).max()
+def closed(T_0, T_mult, cycles):
+    if T_mult == 1:
+        return [T_0 * i for i in range(1, cycles)]
+    return [T_0 * (T_mult**i - 1) // (T_mult - 1) for i in range(1, cycles)]
 
 
-def power(share):
-    return lambda t, n, low, high: low * (high / low) ** share(t, n)
+def geometric(logs):
+    mean = np.exp(logs.mean(axis=0))
+    return mean / mean.sum(axis=1, keepdims=True)
 
 
-def line(share):
-    return lambda t, n, low, high: low + (high - low) * share(t, n)
+def torch_ensemble(logs):
+    return torch.as_tensor(logs).exp().mean(dim=0)
 
 
 RIGHT = {
-    lesson_06.stops_at: [
-        lambda k: math.cos(PI / (2 * k)) ** 2,
-        lambda k: (1 + math.cos(PI / k)) / 2,
-        lambda k: Cosine(k, 1.0)(1),
-        lambda k: np.float64(1 - np.sin(np.pi / 2 / k) ** 2),
+    lesson_06.whole_cycles: [
+        doubling(312),
+        doubling(312, cycles=4),
+        doubling(312.0, cycles=5),
+        doubling(60 * 78 / 15),
     ],
-    lesson_06.choose: [
-        best,
-        lambda peaks, validation, test: (
-            None
-            if (m := validation.mean(0)).max() in (m[0], m[-1])
-            else dict(zip(m.tolist(), peaks.tolist(), strict=True))[m.max()]
-        ),
+    lesson_06.restarts: [
+        starts,
+        accumulated,
+        closed,
+        lambda *a: np.cumsum(lengths(*a))[:-1],
+        lambda T_0, T_mult, cycles: Restarts(T_0, 0.1, T_mult=T_mult, cycles=cycles).boundaries,
     ],
-    lesson_06.rising: [
-        power(lambda t, n: t / (n - 1)),
-        lambda t, n, low, high: np.geomspace(low, high, n)[t],
-        lambda t, n, low, high: high * (low / high) ** (1 - t / (n - 1)),
-        lambda t, n, low, high: math.exp(
-            math.log(low) + (math.log(high) - math.log(low)) * t / (n - 1)
-        ),
+    lesson_06.ensemble: [
+        lambda logs: np.exp(logs).mean(axis=0),
+        lambda logs: np.exp(logs).sum(0) / len(logs),
+        lambda logs: (np.exp(logs).mean(axis=0)).tolist(),
+        torch_ensemble,
     ],
 }
 
 # A checker, a usual mistake, and a part of the hint that only this mistake must get.
 IMPOSTORS = [
-    (lesson_06.stops_at, lambda k: 1 - 1 / k, "straight line"),
-    (lesson_06.stops_at, lambda k: math.cos(PI * k / 2) ** 2, "upside down"),
-    (lesson_06.stops_at, lambda k: (1 + math.cos(PI * k)) / 2, "upside down"),
-    (lesson_06.stops_at, lambda k: (1 - math.cos(PI / k)) / 2, "rises"),
-    (lesson_06.stops_at, lambda k: math.cos(PI / (2 * k)), "square is missing"),
-    (lesson_06.stops_at, lambda k: math.cos(PI / (4 * k)) ** 2, "half of what"),
-    (lesson_06.stops_at, lambda k: math.cos(PI / k) ** 2, "twice that"),
-    (lesson_06.stops_at, lambda k: 1 + math.cos(PI / k), "1/2 is missing"),
-    (lesson_06.stops_at, lambda k: math.cos(PI / k), "goes below zero"),
-    (lesson_06.stops_at, lambda k: math.cos(PI / k) / 2, "never below zero"),
-    (lesson_06.stops_at, lambda k: (1 + math.cos(180 / k)) / 2, "radians"),
-    (lesson_06.stops_at, lambda k: (1 + math.cos(1 / k)) / 2, "factor π"),
-    (lesson_06.stops_at, lambda k: 0.0, "For k=1.1 it gives 0, and the cosine stops at 0.0203"),
-    (lesson_06.choose, only(False, False), "edge of its grid, at 0.01"),
-    (lesson_06.choose, only(False, True), "edge of its grid, at 0.01"),
-    (lesson_06.choose, only(True, False), "edge of its grid, at 0.16"),
-    (lesson_06.choose, lambda peaks, validation, test: best(peaks, test, test), "test images"),
-    (lesson_06.choose, lucky, "lucky"),
-    (lesson_06.choose, lambda p, v, t: p[np.argmax(v.max(axis=0))], "lucky"),
-    (lesson_06.choose, place, "place of the best"),
-    (lesson_06.choose, accuracy, "best accuracy"),
-    (lesson_06.choose, lambda peaks, validation, test: peaks[validation.mean(0).argmin()], "worst"),
-    (lesson_06.choose, lambda p, v, t: None if best(p, v, t) else 0.01, "well inside"),
-    (lesson_06.choose, lambda p, v, t: best(p, v, t) or 0.02, "it returns 0.02, and None"),
-    (lesson_06.choose, lambda p, v, t: v.mean(axis=0), "one peak, or None"),
-    (lesson_06.rising, line(lambda t, n: t / (n - 1)), "same amount"),
-    (lesson_06.rising, line(lambda t, n: t / n), "same amount"),
-    (lesson_06.rising, power(lambda t, n: t / n), "n - 1 steps"),
-    (lesson_06.rising, power(lambda t, n: (t + 1) / n), "first update, t = 0"),
-    (lesson_06.rising, power(lambda t, n: (t + 1) / (n - 1)), "update early"),
-    (lesson_06.rising, power(lambda t, n: (t - 1) / (n - 1)), "update late"),
-    (lesson_06.rising, lambda t, n, low, high: high * (low / high) ** (t / (n - 1)), "falls"),
-    (lesson_06.rising, lambda t, n, low, high: (high / low) ** (t / (n - 1)), "begins at 1"),
+    (lesson_06.whole_cycles, doubling(4), "is in epochs"),
+    (lesson_06.whole_cycles, doubling(4, cycles=4), "is in epochs"),
+    (lesson_06.whole_cycles, doubling(1170), "quarter of the run"),
+    (lesson_06.whole_cycles, doubling(1170, T_mult=1), "T_mult=1:"),
+    (lesson_06.whole_cycles, doubling(312, T_mult=3), "T_mult=3:"),
+    (lesson_06.whole_cycles, doubling(292.5), "one too many"),
+    (lesson_06.whole_cycles, doubling(585), "last cycle alone"),
+    (lesson_06.whole_cycles, doubling(668.571), "three cycles"),
+    (lesson_06.whole_cycles, doubling(151), "five cycles"),
+    (lesson_06.whole_cycles, doubling(4680 / 31), "five cycles"),
+    (lesson_06.whole_cycles, doubling(4680 * 15), "the product"),
+    (lesson_06.whole_cycles, doubling(60), "less than one epoch"),
+    (lesson_06.whole_cycles, doubling(312, eta_max=0.2), "eta_max is 0.2"),
+    (lesson_06.whole_cycles, doubling(312, eta_min=0.01), "eta_min is 0.01"),
+    (lesson_06.whole_cycles, doubling(312, decay=0.5), "decay is 0.5"),
+    (lesson_06.whole_cycles, doubling(312, cycles=2), "cycles=2"),
+    (lesson_06.whole_cycles, doubling(311), "end at update 4665"),
+    (lesson_06.whole_cycles, Cosine(4680, 0.1), "must be a CosineWarmRestarts"),
+    (lesson_06.restarts, lengths, "lengths of cycles"),
+    (lesson_06.restarts, lambda *a: lengths(*a)[:-1], "lengths of cycles"),
+    (lesson_06.restarts, lambda *a: lengths(*a)[1:], "lengths of cycles"),
+    (lesson_06.restarts, lambda *a: np.cumsum(lengths(*a)), "150 is the end of the last"),
+    (lesson_06.restarts, lambda *a: [0, *starts(*a)], "0 is the start, and no restart"),
+    (lesson_06.restarts, lambda *a: np.cumsum([0, *lengths(*a)]), "neither is a restart"),
+    (lesson_06.restarts, lambda *a: [b - 1 for b in starts(*a)], "last updates of the old"),
+    (lesson_06.restarts, lambda *a: [b + 1 for b in starts(*a)], "second updates"),
+    (lesson_06.restarts, lambda T, m, n: [T * i for i in range(1, n)], "all cycles have"),
+    (lesson_06.restarts, lambda *a: starts(*a)[:-1], "it gives 2 updates"),
+    (lesson_06.restarts, lambda T, m, n: [T, 3 * T, 6 * T][: n - 1], "60 for restart 3"),
+    (lesson_06.restarts, lambda T, m, n: closed(T, m + (m == 1), n), "For T_0=7, T_mult=1"),
     (
-        lesson_06.rising,
-        lambda t, n, low, high: high * (high / low) ** (t / (n - 1)),
-        "begins at high",
+        lesson_06.restarts,
+        lambda T, m, n: [T * (m**i - 1) // (m - 1) for i in range(1, n)],
+        "ZeroDivisionError",
     ),
-    (lesson_06.rising, lambda t, n, low, high: np.log(np.geomspace(low, high, n))[t], "logarithm"),
-    (lesson_06.rising, lambda t, n, low, high: low, "For t=1, n=9"),
+    (lesson_06.restarts, [10, 30, 70], "must be a function"),
+    (lesson_06.ensemble, lambda logs: np.exp(logs.mean(axis=0)), "take the exponential first"),
+    (lesson_06.ensemble, lambda logs: logs.mean(axis=0), "take the exponential first"),
+    (lesson_06.ensemble, geometric, "veto"),
+    (lesson_06.ensemble, lambda logs: np.log(np.exp(logs).mean(axis=0)), "leave the last log"),
+    (lesson_06.ensemble, lambda logs: np.exp(logs).sum(axis=0), "adds up to 3"),
+    (lesson_06.ensemble, lambda logs: np.eye(4)[logs.argmax(2)].mean(0), "counts votes"),
+    (lesson_06.ensemble, lambda logs: np.exp(logs).mean(0).argmax(1), "the class alone"),
+    (lesson_06.ensemble, lambda logs: np.eye(4)[np.exp(logs).mean(0).argmax(1)], "winner alone"),
+    (lesson_06.ensemble, lambda logs: np.exp(logs)[-1], "last network alone"),
+    (lesson_06.ensemble, lambda logs: np.exp(logs[0]), "first network alone"),
+    (lesson_06.ensemble, lambda logs: np.exp(logs).mean(axis=1), "over the images"),
+    (lesson_06.ensemble, lambda logs: np.exp(logs).mean(axis=-1), "over the classes"),
+    (lesson_06.ensemble, lambda logs: np.exp(logs).max(axis=0), "the largest probability"),
+    (lesson_06.ensemble, lambda logs: np.median(np.exp(logs), axis=0), "the median"),
+    (lesson_06.ensemble, np.exp, "their mean is missing"),
+    (lesson_06.ensemble, lambda logs: logs.ravel(), "the shape (60,)"),
+    (lesson_06.ensemble, lambda logs: np.exp(logs).mean(0) ** 2, "For the first image"),
+    (lesson_06.ensemble, np.ones((5, 4)), "must be a function"),
 ]
 
 
 class TestCheckers(Checkers):
     module, right, impostors = lesson_06, RIGHT, IMPOSTORS
-    functions = [lesson_06.stops_at, lesson_06.choose, lesson_06.rising]
+    functions = [lesson_06.restarts, lesson_06.ensemble]

@@ -1,196 +1,125 @@
-import numpy as np
-import pytest
-import torch
+import math
 
-from coslr import Constant, Cosine, Cyclical, Linear, OneCycle, Schedule, join, warmup
+import numpy as np
+
+from coslr import Cosine
 from coslr.course.checks import lesson_07
-from coslr.pytorch import ScheduleLR
 from tests.course.checks.harness import Checkers
 
-
-def built(T=lambda N, W: N - W, W=lambda per, warm: per * warm, after=Cosine, start=None):
-    """The right schedule, in parts that a test can replace."""
-
-    def answer(epochs, per_epoch, warm_epochs, eta_max):
-        warm = W(per_epoch, warm_epochs)
-        return warmup(after(T(epochs * per_epoch, per_epoch * warm_epochs), eta_max), warm, start)
-
-    return answer
+PI = math.pi
 
 
-def clock_runs(jump):
-    def answer(epochs, per_epoch, warm_epochs, eta_max):
-        N, W = epochs * per_epoch, warm_epochs * per_epoch
-        cosine = Cosine(N, eta_max)
-        if jump:
-            return lambda t: eta_max * (t + 1) / (W + 1) if t < W else cosine(t)
-        return lambda t: cosine(t) * min(1, (t + 1) / (W + 1))
-
-    return answer
+def best(peaks, validation, test):
+    """A right answer, which the impostors below break in one place each."""
+    means = np.mean(validation, axis=0)
+    place = int(np.argmax(means))
+    return None if place in (0, len(peaks) - 1) else peaks[place]
 
 
-def by_hand(epochs, per_epoch, warm_epochs, eta_max):
-    N, W = epochs * per_epoch, warm_epochs * per_epoch
-    return lambda t: eta_max * (t + 1) / (W + 1) if t < W else Cosine(N - W, eta_max)(t - W)
+def only(low, high):
+    """Takes one edge of the grid for a result."""
 
-
-def early_peak(epochs, per_epoch, warm_epochs, eta_max):
-    N, W = epochs * per_epoch, warm_epochs * per_epoch
-    return lambda t: eta_max * (t + 1) / W if t < W else Cosine(N - W, eta_max)(t - W)
-
-
-def in_epochs(epochs, per_epoch, warm_epochs, eta_max):
-    return warmup(Cosine(epochs - warm_epochs, eta_max), warm_epochs)
-
-
-def scheduler(body=None, head=None, momentum=None, one=None):
-    """The right scheduler, in parts that a test can replace: functions of the number of updates."""
-
-    def answer(optimizer, N):
-        rates = [
-            (body or (lambda N: warmup(Cosine(N - 20, 0.1), 20)))(N),
-            (head or (lambda N: Cosine(N, 0.1)))(N),
-        ]
-        moving = (momentum or (lambda N: warmup(Constant(0.95), N, start=0.85)))(N)
-        return ScheduleLR(optimizer, one(N) if one else rates, momentum=moving)
+    def answer(peaks, validation, test):
+        place = int(np.mean(validation, axis=0).argmax())
+        if (low and place == 0) or (high and place == len(peaks) - 1):
+            return None
+        return peaks[place]
 
     return answer
 
 
-def warm(N):
-    return warmup(Cosine(N - 20, 0.1), 20)
+def lucky(peaks, validation, test):
+    place = int(np.max(validation, axis=0).argmax())
+    return None if place in (0, len(peaks) - 1) else peaks[place]
 
 
-def cold(N):
-    return Cosine(N, 0.1)
+def place(peaks, validation, test):
+    found = best(peaks, validation, test)
+    return None if found is None else list(peaks).index(found)
 
 
-def elsewhere(optimizer, N):
-    other = torch.optim.SGD([torch.zeros(1)], lr=0.1)
-    other.step()
-    return ScheduleLR(other, cold(N))
+def accuracy(peaks, validation, test):
+    return None if best(peaks, validation, test) is None else validation.mean(axis=0).max()
 
 
-def runs_it(optimizer, N):
-    answer = scheduler()(optimizer, N)
-    optimizer.step()
-    answer.step()
-    return answer
+def power(share):
+    return lambda t, n, low, high: low * (high / low) ** share(t, n)
+
+
+def line(share):
+    return lambda t, n, low, high: low + (high - low) * share(t, n)
 
 
 RIGHT = {
-    lesson_07.warmed_cosine: [
-        built(),
-        by_hand,
-        lambda e, p, w, peak: join(
-            [warmup(Constant(peak), w * p), Cosine((e - w) * p, peak)], boundaries=[w * p]
+    lesson_07.stops_at: [
+        lambda k: math.cos(PI / (2 * k)) ** 2,
+        lambda k: (1 + math.cos(PI / k)) / 2,
+        lambda k: Cosine(k, 1.0)(1),
+        lambda k: np.float64(1 - np.sin(np.pi / 2 / k) ** 2),
+    ],
+    lesson_07.choose: [
+        best,
+        lambda peaks, validation, test: (
+            None
+            if (m := validation.mean(0)).max() in (m[0], m[-1])
+            else dict(zip(m.tolist(), peaks.tolist(), strict=True))[m.max()]
         ),
     ],
-    lesson_07.same_effect: [
-        lambda rate, old, new: rate * (1 - new) / (1 - old),
-        lambda rate, old, new: np.float64(rate / (1 - old)) * (1 - new),
-    ],
-    lesson_07.two_groups: [
-        scheduler(),
-        scheduler(momentum=lambda N: Cyclical(N, 0.95, 0.85)),
-        scheduler(momentum=lambda N: OneCycle(N + 1, 0.95, eta_start=0.85, peak=N, shape="linear")),
-        scheduler(momentum=lambda N: [warmup(Constant(0.95), N, start=0.85)] * 2),
+    lesson_07.rising: [
+        power(lambda t, n: t / (n - 1)),
+        lambda t, n, low, high: np.geomspace(low, high, n)[t],
+        lambda t, n, low, high: high * (low / high) ** (1 - t / (n - 1)),
+        lambda t, n, low, high: math.exp(
+            math.log(low) + (math.log(high) - math.log(low)) * t / (n - 1)
+        ),
     ],
 }
 
 # A checker, a usual mistake, and a part of the hint that only this mistake must get.
 IMPOSTORS = [
-    (lesson_07.warmed_cosine, built(T=lambda N, W: N), "120 updates long"),
-    (lesson_07.warmed_cosine, clock_runs(jump=False), "begun to fall"),
-    (lesson_07.warmed_cosine, clock_runs(jump=True), "ends in a drop"),
-    (lesson_07.warmed_cosine, built(start=0.0), "moves nothing"),
-    (lesson_07.warmed_cosine, in_epochs, "in epochs"),
-    (lesson_07.warmed_cosine, built(W=lambda per, warm: warm), "multiply it too"),
+    (lesson_07.stops_at, lambda k: 1 - 1 / k, "straight line"),
+    (lesson_07.stops_at, lambda k: math.cos(PI * k / 2) ** 2, "upside down"),
+    (lesson_07.stops_at, lambda k: (1 + math.cos(PI * k)) / 2, "upside down"),
+    (lesson_07.stops_at, lambda k: (1 - math.cos(PI / k)) / 2, "rises"),
+    (lesson_07.stops_at, lambda k: math.cos(PI / (2 * k)), "square is missing"),
+    (lesson_07.stops_at, lambda k: math.cos(PI / (4 * k)) ** 2, "half of what"),
+    (lesson_07.stops_at, lambda k: math.cos(PI / k) ** 2, "twice that"),
+    (lesson_07.stops_at, lambda k: 1 + math.cos(PI / k), "1/2 is missing"),
+    (lesson_07.stops_at, lambda k: math.cos(PI / k), "goes below zero"),
+    (lesson_07.stops_at, lambda k: math.cos(PI / k) / 2, "never below zero"),
+    (lesson_07.stops_at, lambda k: (1 + math.cos(180 / k)) / 2, "radians"),
+    (lesson_07.stops_at, lambda k: (1 + math.cos(1 / k)) / 2, "factor π"),
+    (lesson_07.stops_at, lambda k: 0.0, "For k=1.1 it gives 0, and the cosine stops at 0.0203"),
+    (lesson_07.choose, only(False, False), "edge of its grid, at 0.01"),
+    (lesson_07.choose, only(False, True), "edge of its grid, at 0.01"),
+    (lesson_07.choose, only(True, False), "edge of its grid, at 0.16"),
+    (lesson_07.choose, lambda peaks, validation, test: best(peaks, test, test), "test images"),
+    (lesson_07.choose, lucky, "lucky"),
+    (lesson_07.choose, lambda p, v, t: p[np.argmax(v.max(axis=0))], "lucky"),
+    (lesson_07.choose, place, "place of the best"),
+    (lesson_07.choose, accuracy, "best accuracy"),
+    (lesson_07.choose, lambda peaks, validation, test: peaks[validation.mean(0).argmin()], "worst"),
+    (lesson_07.choose, lambda p, v, t: None if best(p, v, t) else 0.01, "well inside"),
+    (lesson_07.choose, lambda p, v, t: best(p, v, t) or 0.02, "it returns 0.02, and None"),
+    (lesson_07.choose, lambda p, v, t: v.mean(axis=0), "one peak, or None"),
+    (lesson_07.rising, line(lambda t, n: t / (n - 1)), "same amount"),
+    (lesson_07.rising, line(lambda t, n: t / n), "same amount"),
+    (lesson_07.rising, power(lambda t, n: t / n), "n - 1 steps"),
+    (lesson_07.rising, power(lambda t, n: (t + 1) / n), "first update, t = 0"),
+    (lesson_07.rising, power(lambda t, n: (t + 1) / (n - 1)), "update early"),
+    (lesson_07.rising, power(lambda t, n: (t - 1) / (n - 1)), "update late"),
+    (lesson_07.rising, lambda t, n, low, high: high * (low / high) ** (t / (n - 1)), "falls"),
+    (lesson_07.rising, lambda t, n, low, high: (high / low) ** (t / (n - 1)), "begins at 1"),
     (
-        lesson_07.warmed_cosine,
-        lambda e, p, w, peak: warmup(Cosine(e * p - w, peak), w),
-        "multiply warm_epochs",
+        lesson_07.rising,
+        lambda t, n, low, high: high * (high / low) ** (t / (n - 1)),
+        "begins at high",
     ),
-    (lesson_07.warmed_cosine, built(T=lambda N, W: N - W - 1), "ends one update early"),
-    (lesson_07.warmed_cosine, lambda e, p, w, peak: Cosine(e * p, peak), "warm-up is missing"),
-    (lesson_07.warmed_cosine, early_peak, "one early"),
-    (lesson_07.warmed_cosine, built(after=lambda T, peak: Constant(peak)), "fall as a cosine"),
-    (lesson_07.warmed_cosine, built(after=Linear), "straight line"),
-    (
-        lesson_07.warmed_cosine,
-        lambda e, p, w, peak: warmup(Cosine((e - w) * p, 0.1), w * p),
-        "Update 0 is at",
-    ),
-    (lesson_07.warmed_cosine, lambda e, p, w, peak: 0.1, "called with t"),
-    (lesson_07.warmed_cosine, lambda e: 0.1, "TypeError"),
-    (lesson_07.warmed_cosine, 0.1, "must be a function"),
-    (lesson_07.same_effect, lambda rate, old, new: rate * (1 - old) / (1 - new), "Upside down"),
-    (lesson_07.same_effect, lambda rate, old, new: rate, "leaves the rate"),
-    (lesson_07.same_effect, lambda rate, old, new: rate * new / old, "not rate/momentum"),
-    (lesson_07.same_effect, lambda rate, old, new: rate * old / new, "not rate x momentum"),
-    (lesson_07.same_effect, lambda rate, old, new: rate / (1 - old), "rate itself"),
-    (lesson_07.same_effect, lambda rate, old, new: rate / (1 - new), "if the rate stays"),
-    (lesson_07.same_effect, lambda rate, old, new: rate * (1 + new) / (1 + old), "signs"),
-    (lesson_07.same_effect, lambda rate, old, new: rate * (1 - new), "whose effective rate is"),
-    (lesson_07.two_groups, scheduler(one=warm), "head is warmed up"),
-    (lesson_07.two_groups, scheduler(one=cold), "body has no warm-up"),
-    (lesson_07.two_groups, scheduler(body=cold, head=warm), "swapped"),
-    (lesson_07.two_groups, scheduler(head=lambda N: Cosine(N - 20, 0.1)), "head's cosine"),
-    (lesson_07.two_groups, scheduler(body=lambda N: warmup(Cosine(N, 0.1), 20)), "body's cosine"),
-    (lesson_07.two_groups, elsewhere, "rates never move"),
-    (lesson_07.two_groups, scheduler(body=lambda N: Constant(0.1)), "of the body is at"),
-    (lesson_07.two_groups, scheduler(head=lambda N: Linear(N, 0.1)), "of the head is at"),
-    (lesson_07.two_groups, lambda o, N: ScheduleLR(o, [warm(N), cold(N)]), "momentum never moves"),
-    (lesson_07.two_groups, scheduler(momentum=lambda N: Constant(0.95)), "stays at its end"),
-    (lesson_07.two_groups, scheduler(momentum=lambda N: Linear(N, 0.95, 0.85)), "momentum falls:"),
-    (lesson_07.two_groups, scheduler(momentum=lambda N: Cosine(N, 0.95, 0.85)), "as a cosine"),
-    (
-        lesson_07.two_groups,
-        scheduler(momentum=lambda N: warmup(Constant(0.95), N, start=0.0)),
-        "rises from 0:",
-    ),
-    (
-        lesson_07.two_groups,
-        scheduler(momentum=lambda N: warmup(Constant(0.95), N)),
-        "from nearly 0",
-    ),
-    (
-        lesson_07.two_groups,
-        scheduler(momentum=lambda N: warmup(Constant(0.95), 20, start=0.85)),
-        "after 20 updates",
-    ),
-    (
-        lesson_07.two_groups,
-        scheduler(momentum=lambda N: warmup(Constant(0.95), N - 20, start=0.85)),
-        "after 100 updates",
-    ),
-    (
-        lesson_07.two_groups,
-        scheduler(momentum=lambda N: warmup(Constant(0.99), N, start=0.85)),
-        "momentum of group 0",
-    ),
-    (lesson_07.two_groups, runs_it, "trains by itself"),
-    (lesson_07.two_groups, lambda o, N: 0.1, "no attribute 'step'"),
+    (lesson_07.rising, lambda t, n, low, high: np.log(np.geomspace(low, high, n))[t], "logarithm"),
+    (lesson_07.rising, lambda t, n, low, high: low, "For t=1, n=9"),
 ]
 
 
 class TestCheckers(Checkers):
     module, right, impostors = lesson_07, RIGHT, IMPOSTORS
-    functions = [lesson_07.warmed_cosine, lesson_07.same_effect, lesson_07.two_groups]
-
-
-class OneValue(Schedule):
-    """A schedule that is wrong at a single update."""
-
-    def __init__(self, at, by):
-        self.at, self.by = at, by
-
-    def __call__(self, t):
-        return built()(5, 20, 1, 0.2)(t) + self.by * (t == self.at)
-
-
-@pytest.mark.parametrize("at", [0, 19, 20, 50, 99])
-def test_a_schedule_wrong_at_a_single_update_is_refused(at):
-    feedback = lesson_07.warmed_cosine(lambda *_: OneValue(at, 1e-6))
-    assert feedback.is_right is False
-    assert feedback.message.startswith(f"Update {at} is at")
+    functions = [lesson_07.stops_at, lesson_07.choose, lesson_07.rising]

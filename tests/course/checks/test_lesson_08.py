@@ -1,192 +1,196 @@
-from functools import partial
-
+import numpy as np
 import pytest
-from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR
+import torch
 
-from coslr import Cosine, cosine, warmup
+from coslr import Constant, Cosine, Cyclical, Linear, OneCycle, Schedule, join, warmup
 from coslr.course.checks import lesson_08
-from coslr.course.museum import EXHIBITS
 from coslr.pytorch import ScheduleLR
 from tests.course.checks.harness import Checkers
 
 
-def loop(T_max=lambda epochs, batches: epochs * batches, order="optimizer, scheduler"):
-    def train(optimizer, epochs, batches):
-        scheduler = CosineAnnealingLR(optimizer, T_max(epochs, batches))
-        steps = {"optimizer": optimizer.step, "scheduler": scheduler.step}
-        for _ in range(epochs * batches):
-            for name in order.split(", "):
-                steps[name]()
+def built(T=lambda N, W: N - W, W=lambda per, warm: per * warm, after=Cosine, start=None):
+    """The right schedule, in parts that a test can replace."""
 
-    return train
-
-
-def per_epoch(optimizer, epochs, batches):
-    scheduler = CosineAnnealingLR(optimizer, epochs)
-    for _ in range(epochs):
-        for _ in range(batches):
-            optimizer.step()
-        scheduler.step()
-
-
-def ours(optimizer, epochs, batches):
-    scheduler = ScheduleLR(optimizer, Cosine(epochs, 0.1), steps_per_unit=batches)
-    for _ in range(epochs * batches):
-        optimizer.step()
-        scheduler.step()
-
-
-def by_hand(shift):
-    def train(optimizer, epochs, batches):
-        for t in range(epochs * batches):
-            optimizer.param_groups[0]["lr"] = cosine(t + shift, epochs * batches, 0.1)
-            optimizer.step()
-
-    return train
-
-
-def one_epoch_too_few(optimizer, epochs, batches):
-    loop()(optimizer, epochs - 1, batches)
-
-
-def constant(optimizer, epochs, batches):
-    for _ in range(epochs * batches):
-        optimizer.step()
-
-
-def linear(optimizer, epochs, batches):
-    scheduler = LambdaLR(optimizer, lambda t: 1 - t / (epochs * batches))
-    for _ in range(epochs * batches):
-        optimizer.step()
-        scheduler.step()
-
-
-def rate(first, after):
-    """A warm-up by its two pieces, functions of (t, rise, updates)."""
-    return lambda t, rise, updates: (first if t < rise else after)(t, rise, updates)
-
-
-def from_zero(t, rise, updates):
-    return 0.1 * t / rise
-
-
-def above_zero(t, rise, updates):
-    return 0.1 * (t + 1) / (rise + 1)
-
-
-def clock_runs(t, rise, updates):
-    return cosine(t, updates, 0.1)
-
-
-def shifted(t, rise, updates):
-    return cosine(t - rise, updates - rise, 0.1)
-
-
-def too_long(t, rise, updates):
-    return cosine(t - rise, updates, 0.1)
-
-
-def torch_cosine(optimizer, **settings):
-    return CosineAnnealingLR(optimizer, T_max=100, eta_min=0.0001, **settings)
-
-
-def resume(scheduler_state=True, optimizer_state=True):
-    def answer(optimizer, saved):
-        scheduler = torch_cosine(optimizer)
-        if scheduler_state:
-            scheduler.load_state_dict(saved["scheduler"])
-        if optimizer_state:
-            optimizer.load_state_dict(saved["optimizer"])
-        return scheduler
+    def answer(epochs, per_epoch, warm_epochs, eta_max):
+        warm = W(per_epoch, warm_epochs)
+        return warmup(after(T(epochs * per_epoch, per_epoch * warm_epochs), eta_max), warm, start)
 
     return answer
 
 
-def optimizer_first(optimizer, saved):
-    optimizer.load_state_dict(saved["optimizer"])
-    scheduler = torch_cosine(optimizer)
-    scheduler.load_state_dict(saved["scheduler"])
-    return scheduler
+def clock_runs(jump):
+    def answer(epochs, per_epoch, warm_epochs, eta_max):
+        N, W = epochs * per_epoch, warm_epochs * per_epoch
+        cosine = Cosine(N, eta_max)
+        if jump:
+            return lambda t: eta_max * (t + 1) / (W + 1) if t < W else cosine(t)
+        return lambda t: cosine(t) * min(1, (t + 1) / (W + 1))
+
+    return answer
 
 
-def with_schedule(last_epoch, momentum=True):
-    def answer(optimizer, saved):
-        if momentum:
-            optimizer.load_state_dict(saved["optimizer"])
-        return ScheduleLR(optimizer, Cosine(100, 0.1, 0.0001), last_epoch=last_epoch)
+def by_hand(epochs, per_epoch, warm_epochs, eta_max):
+    N, W = epochs * per_epoch, warm_epochs * per_epoch
+    return lambda t: eta_max * (t + 1) / (W + 1) if t < W else Cosine(N - W, eta_max)(t - W)
 
+
+def early_peak(epochs, per_epoch, warm_epochs, eta_max):
+    N, W = epochs * per_epoch, warm_epochs * per_epoch
+    return lambda t: eta_max * (t + 1) / W if t < W else Cosine(N - W, eta_max)(t - W)
+
+
+def in_epochs(epochs, per_epoch, warm_epochs, eta_max):
+    return warmup(Cosine(epochs - warm_epochs, eta_max), warm_epochs)
+
+
+def scheduler(body=None, head=None, momentum=None, one=None):
+    """The right scheduler, in parts that a test can replace: functions of the number of updates."""
+
+    def answer(optimizer, N):
+        rates = [
+            (body or (lambda N: warmup(Cosine(N - 20, 0.1), 20)))(N),
+            (head or (lambda N: Cosine(N, 0.1)))(N),
+        ]
+        moving = (momentum or (lambda N: warmup(Constant(0.95), N, start=0.85)))(N)
+        return ScheduleLR(optimizer, one(N) if one else rates, momentum=moving)
+
+    return answer
+
+
+def warm(N):
+    return warmup(Cosine(N - 20, 0.1), 20)
+
+
+def cold(N):
+    return Cosine(N, 0.1)
+
+
+def elsewhere(optimizer, N):
+    other = torch.optim.SGD([torch.zeros(1)], lr=0.1)
+    other.step()
+    return ScheduleLR(other, cold(N))
+
+
+def runs_it(optimizer, N):
+    answer = scheduler()(optimizer, N)
+    optimizer.step()
+    answer.step()
     return answer
 
 
 RIGHT = {
-    **{
-        partial(lesson_08.diagnose, n): [e.letter, f" {e.letter.upper()} "]
-        for n, e in EXHIBITS.items()
-    },
-    lesson_08.repaired_loop: [loop(), ours, by_hand(0)],
-    lesson_08.repaired_warmup: [
-        rate(above_zero, shifted),
-        lambda t, rise, updates: warmup(Cosine(updates - rise, 0.1), rise)(t),
+    lesson_08.warmed_cosine: [
+        built(),
+        by_hand,
+        lambda e, p, w, peak: join(
+            [warmup(Constant(peak), w * p), Cosine((e - w) * p, peak)], boundaries=[w * p]
+        ),
     ],
-    lesson_08.repaired_resume: [resume(), optimizer_first, with_schedule(39)],
+    lesson_08.same_effect: [
+        lambda rate, old, new: rate * (1 - new) / (1 - old),
+        lambda rate, old, new: np.float64(rate / (1 - old)) * (1 - new),
+    ],
+    lesson_08.two_groups: [
+        scheduler(),
+        scheduler(momentum=lambda N: Cyclical(N, 0.95, 0.85)),
+        scheduler(momentum=lambda N: OneCycle(N + 1, 0.95, eta_start=0.85, peak=N, shape="linear")),
+        scheduler(momentum=lambda N: [warmup(Constant(0.95), N, start=0.85)] * 2),
+    ],
 }
 
 # A checker, a usual mistake, and a part of the hint that only this mistake must get.
 IMPOSTORS = [
-    *[
-        (partial(lesson_08.diagnose, n), other.letter, other.symptom)
-        for n, e in EXHIBITS.items()
-        for other in EXHIBITS.values()
-        if other is not e
-    ],
-    (lesson_08.repaired_loop, loop(lambda epochs, batches: epochs), "counts epochs"),
-    (lesson_08.repaired_loop, loop(lambda epochs, batches: batches), "a single epoch"),
-    (lesson_08.repaired_loop, loop(order="scheduler, optimizer"), "one update early"),
-    (lesson_08.repaired_loop, by_hand(-1), "one update late"),
-    (lesson_08.repaired_loop, per_epoch, "once an epoch"),
-    (lesson_08.repaired_loop, one_epoch_too_few, "makes 32 updates"),
-    (lesson_08.repaired_loop, constant, "never moves"),
-    (lesson_08.repaired_loop, linear, "but 0.0975 is in force"),
-    (lesson_08.repaired_loop, lambda o, e, b: o.nothing, "no attribute 'nothing'"),
-    (lesson_08.repaired_warmup, rate(from_zero, shifted), "still has the rate 0"),
-    (lesson_08.repaired_warmup, rate(above_zero, clock_runs), "still runs during"),
-    (lesson_08.repaired_warmup, rate(above_zero, too_long), "only 20 are left"),
+    (lesson_08.warmed_cosine, built(T=lambda N, W: N), "120 updates long"),
+    (lesson_08.warmed_cosine, clock_runs(jump=False), "begun to fall"),
+    (lesson_08.warmed_cosine, clock_runs(jump=True), "ends in a drop"),
+    (lesson_08.warmed_cosine, built(start=0.0), "moves nothing"),
+    (lesson_08.warmed_cosine, in_epochs, "in epochs"),
+    (lesson_08.warmed_cosine, built(W=lambda per, warm: warm), "multiply it too"),
     (
-        lesson_08.repaired_warmup,
-        rate(lambda t, rise, updates: 0.1 * (t + 1) / rise, shifted),
-        "peak one update too early",
+        lesson_08.warmed_cosine,
+        lambda e, p, w, peak: warmup(Cosine(e * p - w, peak), w),
+        "multiply warm_epochs",
     ),
-    (lesson_08.repaired_warmup, rate(lambda *_: 0.05, shifted), "but 0.05 is in force"),
-    (lesson_08.repaired_resume, resume(False, False), "starts from the beginning"),
-    (lesson_08.repaired_resume, resume(False, True), "old optimizer's, and right"),
-    (lesson_08.repaired_resume, with_schedule(40), "one update early"),
-    (lesson_08.repaired_resume, with_schedule(38), "one update late"),
-    (lesson_08.repaired_resume, with_schedule(39, momentum=False), "no audit of rates can see"),
-    (lesson_08.repaired_resume, with_schedule(60), "but 0.03313 is in force"),
-    (lesson_08.repaired_resume, lambda o, saved: 0.1, "no attribute 'step'"),
+    (lesson_08.warmed_cosine, built(T=lambda N, W: N - W - 1), "ends one update early"),
+    (lesson_08.warmed_cosine, lambda e, p, w, peak: Cosine(e * p, peak), "warm-up is missing"),
+    (lesson_08.warmed_cosine, early_peak, "one early"),
+    (lesson_08.warmed_cosine, built(after=lambda T, peak: Constant(peak)), "fall as a cosine"),
+    (lesson_08.warmed_cosine, built(after=Linear), "straight line"),
+    (
+        lesson_08.warmed_cosine,
+        lambda e, p, w, peak: warmup(Cosine((e - w) * p, 0.1), w * p),
+        "Update 0 is at",
+    ),
+    (lesson_08.warmed_cosine, lambda e, p, w, peak: 0.1, "called with t"),
+    (lesson_08.warmed_cosine, lambda e: 0.1, "TypeError"),
+    (lesson_08.warmed_cosine, 0.1, "must be a function"),
+    (lesson_08.same_effect, lambda rate, old, new: rate * (1 - old) / (1 - new), "Upside down"),
+    (lesson_08.same_effect, lambda rate, old, new: rate, "leaves the rate"),
+    (lesson_08.same_effect, lambda rate, old, new: rate * new / old, "not rate/momentum"),
+    (lesson_08.same_effect, lambda rate, old, new: rate * old / new, "not rate x momentum"),
+    (lesson_08.same_effect, lambda rate, old, new: rate / (1 - old), "rate itself"),
+    (lesson_08.same_effect, lambda rate, old, new: rate / (1 - new), "if the rate stays"),
+    (lesson_08.same_effect, lambda rate, old, new: rate * (1 + new) / (1 + old), "signs"),
+    (lesson_08.same_effect, lambda rate, old, new: rate * (1 - new), "whose effective rate is"),
+    (lesson_08.two_groups, scheduler(one=warm), "head is warmed up"),
+    (lesson_08.two_groups, scheduler(one=cold), "body has no warm-up"),
+    (lesson_08.two_groups, scheduler(body=cold, head=warm), "swapped"),
+    (lesson_08.two_groups, scheduler(head=lambda N: Cosine(N - 20, 0.1)), "head's cosine"),
+    (lesson_08.two_groups, scheduler(body=lambda N: warmup(Cosine(N, 0.1), 20)), "body's cosine"),
+    (lesson_08.two_groups, elsewhere, "rates never move"),
+    (lesson_08.two_groups, scheduler(body=lambda N: Constant(0.1)), "of the body is at"),
+    (lesson_08.two_groups, scheduler(head=lambda N: Linear(N, 0.1)), "of the head is at"),
+    (lesson_08.two_groups, lambda o, N: ScheduleLR(o, [warm(N), cold(N)]), "momentum never moves"),
+    (lesson_08.two_groups, scheduler(momentum=lambda N: Constant(0.95)), "stays at its end"),
+    (lesson_08.two_groups, scheduler(momentum=lambda N: Linear(N, 0.95, 0.85)), "momentum falls:"),
+    (lesson_08.two_groups, scheduler(momentum=lambda N: Cosine(N, 0.95, 0.85)), "as a cosine"),
+    (
+        lesson_08.two_groups,
+        scheduler(momentum=lambda N: warmup(Constant(0.95), N, start=0.0)),
+        "rises from 0:",
+    ),
+    (
+        lesson_08.two_groups,
+        scheduler(momentum=lambda N: warmup(Constant(0.95), N)),
+        "from nearly 0",
+    ),
+    (
+        lesson_08.two_groups,
+        scheduler(momentum=lambda N: warmup(Constant(0.95), 20, start=0.85)),
+        "after 20 updates",
+    ),
+    (
+        lesson_08.two_groups,
+        scheduler(momentum=lambda N: warmup(Constant(0.95), N - 20, start=0.85)),
+        "after 100 updates",
+    ),
+    (
+        lesson_08.two_groups,
+        scheduler(momentum=lambda N: warmup(Constant(0.99), N, start=0.85)),
+        "momentum of group 0",
+    ),
+    (lesson_08.two_groups, runs_it, "trains by itself"),
+    (lesson_08.two_groups, lambda o, N: 0.1, "no attribute 'step'"),
 ]
 
 
 class TestCheckers(Checkers):
     module, right, impostors = lesson_08, RIGHT, IMPOSTORS
-    functions = [lesson_08.repaired_loop, lesson_08.repaired_warmup, lesson_08.repaired_resume]
+    functions = [lesson_08.warmed_cosine, lesson_08.same_effect, lesson_08.two_groups]
 
 
-@pytest.mark.parametrize(
-    ("checker", "found"),
-    [
-        (lesson_08.repaired_loop, loop(lambda epochs, batches: epochs, "scheduler, optimizer")),
-        (lesson_08.repaired_warmup, rate(from_zero, clock_runs)),
-        (lesson_08.repaired_resume, resume(True, False)),
-    ],
-)
-def test_the_loop_as_it_was_found_is_not_attempted_yet(checker, found):
-    feedback = checker(found)
-    assert feedback.is_right is None
-    assert "The audit says: update" in feedback.message
+class OneValue(Schedule):
+    """A schedule that is wrong at a single update."""
+
+    def __init__(self, at, by):
+        self.at, self.by = at, by
+
+    def __call__(self, t):
+        return built()(5, 20, 1, 0.2)(t) + self.by * (t == self.at)
 
 
-@pytest.mark.parametrize(("epochs", "batches"), [(2, 3), (10, 4), (3, 20)])
-def test_the_loop_is_judged_in_runs_of_other_lengths_too(epochs, batches):
-    assert lesson_08.repaired_loop(loop(), epochs, batches).is_right is True
-    assert lesson_08.repaired_loop(per_epoch, epochs, batches).is_right is False
+@pytest.mark.parametrize("at", [0, 19, 20, 50, 99])
+def test_a_schedule_wrong_at_a_single_update_is_refused(at):
+    feedback = lesson_08.warmed_cosine(lambda *_: OneValue(at, 1e-6))
+    assert feedback.is_right is False
+    assert feedback.message.startswith(f"Update {at} is at")
