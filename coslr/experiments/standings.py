@@ -154,6 +154,18 @@ class Standings:
             return dataclasses.replace(nothing, obstacle="there is one judged seed only")
         return dataclasses.replace(nothing, outcome=outcomes.judge(differences, measure))
 
+    def values(self, name: str, measure: str | None = None) -> pd.Series:
+        """The measure of an entry's judged runs, by seed; empty before it was judged.
+
+        Args:
+            name: of the entry, perhaps with an epoch, as in "cosine@25".
+            measure: a column of the rows; None is the first of `measures`.
+
+        Raises:
+            ValueError: a name or a measure that is not there, or an epoch without a curve.
+        """
+        return self._values(name, measure or self.measures[0])[1]
+
     def sentence(self, a: str, b: str) -> str:
         """One comparison in full, with a disagreement of the measures where there is one.
 

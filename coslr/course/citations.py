@@ -1,0 +1,145 @@
+"""Numbers in a lesson's text, each with its source, so that a test can recompute them.
+
+A number that was measured or computed is followed by an HTML comment, which no reader sees:
+
+    The cosine is ahead by 0.21<!-- = evidence("train_a_cnn", "no weight decay", "cosine",
+    "linear").difference --> points.
+
+After the equals sign stands a Python expression. The number must equal it to the digits that the
+text gives. A word can be cited too: its expression is a text, such as an outcome's `word`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+import coslr
+from coslr import loss_laws, optimal, theory
+from coslr._arguments import require
+from coslr.course.evidence import standings
+from coslr.experiments import outcomes
+
+_NUMBER = r"[-−+]?\d[\d,]*(?:\.\d+)?(?:e[-−]?\d+)?"
+_CITED = re.compile(
+    rf"(?P<said>{_NUMBER}|[A-Za-z]+)(?: ?%)?[*_]*<!--\s*=\s*(?P<source>.+?)\s*-->",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Cited:
+    """What the evidence says of one entry, or of one against another, in the units of a text.
+
+    Accuracies are in percent and their differences in points; losses are in nats.
+
+    Attributes:
+        mean: of the measure of `a` over the judged seeds.
+        eta: the peak at which `a` was judged.
+        n: judged seeds.
+        difference, low, high: of `a` less `b`, with its 95 % interval; NaN without a `b`.
+        word: "better", "worse", "equivalent" or "open"; "" without a `b`.
+    """
+
+    mean: float
+    eta: float
+    n: int
+    difference: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    word: str = ""
+
+    @property
+    def size(self) -> float:
+        """The difference without its sign, for "ahead by" and "behind by"."""
+        return abs(self.difference)
+
+
+@lru_cache(maxsize=1000)
+def evidence(
+    study: str, contest: str, a: str, b: str | None = None, measure: str | None = None
+) -> Cited:
+    """What the tables in ``notebooks/evidence`` say.
+
+    Args:
+        study, contest: as `coslr.course.protocol` names them.
+        a, b: entries of the contest, perhaps with an epoch, as in "cosine@25".
+        measure: a column of the study's table; None is the first measure, which decides.
+
+    Raises:
+        ValueError: there is no such study, entry or measure, or no result yet.
+
+    Example:
+        >>> found = evidence("local_minima", "peak 0.3", "cosine", "constant")
+        >>> found.word, found.n
+        ('better', 12)
+    """
+    held = standings(study, contest)
+    measure = measure or held.measures[0]
+    factor = outcomes.shown_as(measure)[0]
+    compared = held.compare(a, b or a, measure)
+    values = held.values(a, measure)
+    right = "runs that are all in the tables"
+    require(len(values) > 0, "a", a, right)
+    about_a = Cited(float(values.mean()) * factor, compared.eta_a, len(values))
+    if b is None:
+        return about_a
+    found = compared.outcome
+    if found is None:
+        raise ValueError(f"{a} against {b}: {compared.obstacle}")
+    low, difference, high = (x * factor for x in (found.low, found.difference, found.high))
+    return Cited(about_a.mean, about_a.eta, found.n, difference, low, high, found.word)
+
+
+NAMES: Mapping[str, Any] = {
+    **{name: getattr(coslr, name) for name in coslr.__all__},
+    "evidence": evidence,
+    "loss_laws": loss_laws,
+    "np": np,
+    "optimal": optimal,
+    "theory": theory,
+}
+
+
+def wrong_citations(markdown: str, names: Mapping[str, Any] = NAMES) -> list[str]:
+    """Every number or word whose source says something else, or cannot be computed.
+
+    Args:
+        markdown: a text with citations.
+        names: what the expressions may use.
+
+    Example:
+        >>> wrong_citations("It falls to 0.05<!-- = Cosine(50, 0.1)(25) -->.")
+        []
+        >>> wrong_citations("It falls to 0.06<!-- = Cosine(50, 0.1)(25) -->.")
+        ['0.06, but Cosine(50, 0.1)(25) is 0.05']
+    """
+    wrong = []
+    for match in _CITED.finditer(markdown):
+        said, source = match["said"], " ".join(match["source"].split())
+        try:
+            value = eval(source, dict(names))  # our own notebooks' words, in a test
+        except Exception as error:
+            wrong.append(f"{said}, but {source} fails: {type(error).__name__}: {error}")
+            continue
+        if not (said == value if isinstance(value, str) else _agrees(said, value)):
+            shown = value if isinstance(value, str) else f"{value:.6g}"
+            wrong.append(f"{said}, but {source} is {shown}")
+    cited = len(_CITED.findall(markdown))
+    if lost := markdown.count("<!--") - cited:
+        wrong.append(f"{lost} comments stand after no number or word, or have no equals sign")
+    return wrong
+
+
+def _agrees(said: str, value: float) -> bool:
+    """Whether a number in a text is the value, rounded to the digits that the text gives."""
+    try:
+        number = float(said.replace("−", "-").replace(",", ""))
+    except ValueError:  # a word
+        return False
+    digits, _, exponent = said.replace("−", "-").partition("e")
+    decimals = len(digits.partition(".")[2]) - int(exponent or 0)
+    return bool(abs(number - float(value)) <= 0.5000001 * 10.0**-decimals)
