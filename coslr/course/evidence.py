@@ -22,7 +22,8 @@ from typing import Any
 
 from coslr._arguments import require
 from coslr._optional import extra
-from coslr.course.protocol import STUDIES, Evidence
+from coslr.course.protocol import STUDIES
+from coslr.course.rules import Evidence
 from coslr.experiments import studies
 from coslr.experiments.contests import JUDGE, ROW
 from coslr.experiments.standings import Standings

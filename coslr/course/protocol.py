@@ -13,15 +13,18 @@
   less the training loss, both at the end: how much a run has overfitted. "cosine@10" is the same
   run after epoch 10.
 * Images are Fashion-MNIST averaged over 2x2 pixels, with its own 10,000 test images. The study
-  `local_minima` has none: its runs wander on a curve with two minima.
+  `local_minima` has none: its runs wander on a curve with two minima. `language_model` reads a
+  novel; `coslr.course.language_study` says how.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from coslr._optional import extra
+from coslr.course.language_study import LANGUAGE_MODEL
+from coslr.course.rules import Derived, Evidence, against, contest
 from coslr.course.two_wells import walk
 from coslr.experiments import studies
 from coslr.experiments.contests import SEARCH, Contest, Entry
@@ -48,70 +51,11 @@ with extra("train"):
 with extra("course"):
     from schedulefree import SGDScheduleFree
 
-SEARCH_SEEDS = (900, 901)
-JUDGE_SEEDS = tuple(range(1000, 1012))
-
 FULL = Split(n_train=50_000, n_validation=10_000, size=14, full=True)
 NESTEROV = {"momentum": 0.9, "nesterov": True}
 # The article names no weight decay; SGDR trains with 5e-4.
 DECAY = 5e-4
 WITHOUT, WITH = "no weight decay", "weight decay 5e-4"
-
-
-@dataclass(frozen=True)
-class Derived:
-    """A row that trains nothing of its own: it is made from what judged runs left behind.
-
-    Attributes:
-        name: what the table calls it.
-        contest: the contest that it joins.
-        measures: function of (contest, table, seed) that returns the row's eta_max and measures.
-        seeds: for which seeds there is a row.
-    """
-
-    name: str
-    contest: str
-    measures: Callable[[Contest, pd.DataFrame, int], dict[str, float]]
-    seeds: tuple[int, ...] = JUDGE_SEEDS
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """One study of the evidence.
-
-    Attributes:
-        name: the lesson that it belongs to, without its number.
-        contests: in the order in which they run.
-        comparisons: which pairs are compared, as (contest, a, b).
-        measures: columns of the table; the first decides.
-        derived: rows that are made after the contests.
-        walk: function that makes a table's rows from trials, for a study that trains nothing.
-    """
-
-    name: str
-    contests: tuple[Contest, ...]
-    comparisons: tuple[tuple[str, str, str], ...]
-    measures: tuple[str, ...] = ("test_accuracy", "test_loss")
-    derived: tuple[Derived, ...] = ()
-    walk: Callable[[Sequence[Trial]], pd.DataFrame] | None = None
-
-    def pending(self, table: pd.DataFrame) -> list[Trial]:
-        """What the first contest that is not over asks for next; none when all are over."""
-        return next((wanted for contest in self.contests if (wanted := contest.pending(table))), [])
-
-    def contest(self, name: str) -> Contest:
-        """The contest of this name."""
-        return next(contest for contest in self.contests if contest.name == name)
-
-
-def _against(contest: str, a: str, *others: str) -> tuple[tuple[str, str, str], ...]:
-    return tuple((contest, a, other) for other in others)
-
-
-def _contest(
-    name: str, entries: tuple[Entry, ...], settings: Mapping[str, Any], **more: Any
-) -> Contest:
-    return Contest(name, entries, SEARCH_SEEDS, JUDGE_SEEDS, settings, **more)
 
 
 def _settings(epochs: int, weight_decay: float = 0.0, **more: Any) -> dict[str, Any]:
@@ -154,18 +98,18 @@ AS_PRINTED = {"epochs": 50, "batch_size": 128, "data": FULL, "options": {}}
 TRAIN_A_CNN = Evidence(
     "train_a_cnn",
     contests=(
-        _contest(WITHOUT, FAMILY, _settings(50)),
-        _contest(WITH, FAMILY, _settings(50, DECAY)),
-        _contest("as printed", PRINTED, AS_PRINTED, shared_peak=0.1),
+        contest(WITHOUT, FAMILY, _settings(50)),
+        contest(WITH, FAMILY, _settings(50, DECAY)),
+        contest("as printed", PRINTED, AS_PRINTED, shared_peak=0.1),
     ),
     comparisons=(
         *(
             pair
             for regime in (WITHOUT, WITH)
             for pair in (
-                *_against(regime, "cosine", "linear", "step", "exponential", "constant"),
+                *against(regime, "cosine", "linear", "step", "exponential", "constant"),
                 # Fast at first: after a fifth of the run.
-                *_against(
+                *against(
                     regime, "cosine@10", "linear@10", "step@10", "exponential@10", "constant@10"
                 ),
                 # Fine-tuned later: what the last fifth adds.
@@ -174,7 +118,7 @@ TRAIN_A_CNN = Evidence(
                 (regime, "step@26", "step@25"),
             )
         ),
-        *_against("as printed", "cosine", "linear", "step", "constant"),
+        *against("as printed", "cosine", "linear", "step", "constant"),
     ),
     measures=(
         "test_accuracy",
@@ -233,7 +177,7 @@ def three_short_runs(contest: Contest, table: pd.DataFrame, seed: int) -> dict[s
 WARM_RESTARTS = Evidence(
     "warm_restarts",
     contests=(
-        _contest(
+        contest(
             WHOLE,
             (
                 Entry("one cycle", COSINE.schedule, settings={"snapshots": (21,)}),
@@ -251,7 +195,7 @@ WARM_RESTARTS = Evidence(
             _settings(21, DECAY),
         ),
         # The first nine epochs of runs that were planned for 21, and one that was planned for nine.
-        _contest(
+        contest(
             STOPPED,
             (
                 Entry("planned for 9", COSINE.schedule),
@@ -264,13 +208,13 @@ WARM_RESTARTS = Evidence(
         ),
     ),
     comparisons=(
-        *_against(WHOLE, "doubling", "one cycle"),
-        *_against(WHOLE, "equal", "one cycle"),
-        *_against(STOPPED, "doubling", "one cycle", "planned for 9"),
-        *_against(WHOLE, "snapshots", "one cycle", "single with temperature", "three short runs"),
-        *_against(WHOLE, "three short runs", "one cycle"),
-        *_against(WHOLE, "single with temperature", "one cycle"),
-        *_against(WHOLE, "doubling, 4 times", "one cycle, 4 times"),
+        *against(WHOLE, "doubling", "one cycle"),
+        *against(WHOLE, "equal", "one cycle"),
+        *against(STOPPED, "doubling", "one cycle", "planned for 9"),
+        *against(WHOLE, "snapshots", "one cycle", "single with temperature", "three short runs"),
+        *against(WHOLE, "three short runs", "one cycle"),
+        *against(WHOLE, "single with temperature", "one cycle"),
+        *against(WHOLE, "doubling, 4 times", "one cycle, 4 times"),
     ),
     derived=(
         Derived("snapshots", WHOLE, snapshots),
@@ -322,11 +266,11 @@ _RIVAL_NAMES = ("WSD", "cyclical", "step recipe", "schedule-free")
 RIVALS_STUDY = Evidence(
     "rivals",
     contests=(
-        _contest(WITHOUT, _rivals(0.0), _settings(20)),
-        _contest(WITH, _rivals(DECAY), _settings(20, DECAY)),
+        contest(WITHOUT, _rivals(0.0), _settings(20)),
+        contest(WITH, _rivals(DECAY), _settings(20, DECAY)),
     ),
     comparisons=tuple(
-        pair for regime in (WITHOUT, WITH) for pair in _against(regime, "cosine", *_RIVAL_NAMES)
+        pair for regime in (WITHOUT, WITH) for pair in against(regime, "cosine", *_RIVAL_NAMES)
     ),
     measures=("test_accuracy", "test_loss", "half_test_accuracy", "half_test_loss", "gap_loss"),
 )
@@ -411,10 +355,10 @@ def chosen_by_folds(contest: Contest, table: pd.DataFrame, seed: int) -> dict[st
 CHOOSING_PARAMETERS = Evidence(
     "choosing_parameters",
     contests=(
-        _contest(ONE_PASS, CHOICES, _ONCE),
-        _contest(MANY, CHOICES, _OFTEN),
-        _contest(MANY_WITH, CHOICES, _OFTEN | {"options": NESTEROV | {"weight_decay": DECAY}}),
-        _contest(PROLONGED, LONGER, _ONCE),
+        contest(ONE_PASS, CHOICES, _ONCE),
+        contest(MANY, CHOICES, _OFTEN),
+        contest(MANY_WITH, CHOICES, _OFTEN | {"options": NESTEROV | {"weight_decay": DECAY}}),
+        contest(PROLONGED, LONGER, _ONCE),
         Contest(
             FOLDS,
             tuple(
@@ -431,11 +375,11 @@ CHOOSING_PARAMETERS = Evidence(
             pair
             for regime in (ONE_PASS, MANY, MANY_WITH)
             for pair in (
-                *_against(regime, "cosine", "constant", "linear", "step"),
+                *against(regime, "cosine", "constant", "linear", "step"),
                 *((regime, name, "cosine") for name in (*LENGTHS, *FLOORS)),
                 *((regime, f"{name}, same peak", "cosine") for name in (*LENGTHS, *FLOORS)),
                 *((regime, f"{entry.name}, 4 times", entry.name) for entry in SHAPES),
-                *_against(regime, "cosine, 4 times", "constant, 4 times"),
+                *against(regime, "cosine, 4 times", "constant, 4 times"),
             )
         ),
         *((PROLONGED, name, "planned") for name in ("at the floor", "re-warmed", "WSD")),
@@ -495,13 +439,13 @@ MOMENTUM, ADAMW, GRU = "momentum", "AdamW", "GRU"
 COMBINING = Evidence(
     "combining",
     contests=(
-        _contest(NORMALISED, (COSINE, WARM), _settings(SHORT)),
-        _contest(
+        contest(NORMALISED, (COSINE, WARM), _settings(SHORT)),
+        contest(
             PLAIN,
             (replace(COSINE, centre=0.05), replace(WARM, centre=0.05)),
             _settings(SHORT, model=plain_cnn),
         ),
-        _contest(
+        contest(
             MOMENTUM,
             (
                 replace(COSINE, name="momentum 0.9"),
@@ -522,7 +466,7 @@ COMBINING = Evidence(
             ),
             _settings(SHORT),
         ),
-        _contest(
+        contest(
             ADAMW,
             (
                 _adam("cosine", lambda eta, T: Cosine(T, eta)),
@@ -530,7 +474,7 @@ COMBINING = Evidence(
             ),
             _settings(SHORT),
         ),
-        _contest(
+        contest(
             GRU,
             (replace(COSINE, centre=0.2), replace(CONSTANT, centre=0.2)),
             _settings(SHORT, model=SmallGRU),
@@ -539,8 +483,8 @@ COMBINING = Evidence(
     comparisons=(
         (NORMALISED, "warm-up and cosine", "cosine"),
         (PLAIN, "warm-up and cosine", "cosine"),
-        *_against(MOMENTUM, "rising momentum", "momentum 0.9", "same effective rate"),
-        *_against(MOMENTUM, "rising momentum, 4 times", "momentum 0.9, 4 times"),
+        *against(MOMENTUM, "rising momentum", "momentum 0.9", "same effective rate"),
+        *against(MOMENTUM, "rising momentum, 4 times", "momentum 0.9, 4 times"),
         (ADAMW, "cosine", "constant"),
         (GRU, "cosine", "constant"),
     ),
@@ -559,15 +503,15 @@ WALKERS = (COSINE, LINEAR, STEP, replace(CONSTANT, centre=0.1))
 LOCAL_MINIMA = Evidence(
     "local_minima",
     contests=(
-        _contest(CALM, WALKERS, _WALK, shared_peak=0.1),
-        _contest(HOT, WALKERS, _WALK, shared_peak=0.3),
-        _contest(BEST_SHARE, WALKERS, _WALK, by="validation_share"),
-        _contest(BEST_LOSS, WALKERS, _WALK, by="validation_height"),
+        contest(CALM, WALKERS, _WALK, shared_peak=0.1),
+        contest(HOT, WALKERS, _WALK, shared_peak=0.3),
+        contest(BEST_SHARE, WALKERS, _WALK, by="validation_share"),
+        contest(BEST_LOSS, WALKERS, _WALK, by="validation_height"),
     ),
     comparisons=tuple(
         pair
         for contest in (CALM, HOT, BEST_SHARE, BEST_LOSS)
-        for pair in _against(contest, "cosine", "constant", "linear", "step")
+        for pair in against(contest, "cosine", "constant", "linear", "step")
     ),
     measures=("test_share", "test_height"),
     walk=walk,
@@ -582,5 +526,6 @@ STUDIES = {
         CHOOSING_PARAMETERS,
         COMBINING,
         LOCAL_MINIMA,
+        LANGUAGE_MODEL,
     )
 }

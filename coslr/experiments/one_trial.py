@@ -36,13 +36,14 @@ class Snapshot(TypedDict):
     """The network after some epoch.
 
     Attributes:
-        predictions: log-probabilities of the test images, float32, (images, classes).
+        predictions: log-probabilities of the test images, float32, (images, classes), unless the
+            trial does without them.
         validation: the same of the validation images.
         weights: name -> array, as in the model's ``state_dict``, if the trial asks for them.
     """
 
-    predictions: NDArray[np.float32]
-    validation: NDArray[np.float32]
+    predictions: NotRequired[NDArray[np.float32]]
+    validation: NotRequired[NDArray[np.float32]]
     weights: NotRequired[dict[str, NDArray[Any]]]
 
 
@@ -76,8 +77,9 @@ class TrialResult:
         """All arrays by name, such as "test_loss" or "snapshots/3/weights/head.bias"."""
         arrays: dict[str, NDArray[Any]] = dict(self.measures)
         for epoch, snapshot in self.snapshots.items():
-            arrays[f"snapshots/{epoch}/predictions"] = snapshot["predictions"]
-            arrays[f"snapshots/{epoch}/validation"] = snapshot["validation"]
+            if "predictions" in snapshot:
+                arrays[f"snapshots/{epoch}/predictions"] = snapshot["predictions"]
+                arrays[f"snapshots/{epoch}/validation"] = snapshot["validation"]
             for name, weights in snapshot.get("weights", {}).items():
                 arrays[f"snapshots/{epoch}/weights/{name}"] = weights
         return arrays
@@ -138,7 +140,7 @@ def train_trial(trial: Trial, threads: int = 1) -> TrialResult:
                 record("training", epoch, evaluate(model, x_train.to(device), y_train.to(device)))
             if epoch in trial.snapshots:
                 x_validation = choose.x_test.to(device)
-                snapshots[epoch] = _snapshot(model, x_test, x_validation, trial.weights)
+                snapshots[epoch] = _snapshot(model, x_test, x_validation, trial)
 
         history = fit(
             model,
@@ -180,13 +182,13 @@ def _make_optimizer(
 
 
 def _snapshot(
-    model: torch.nn.Module, x_test: torch.Tensor, x_validation: torch.Tensor, weights: bool
+    model: torch.nn.Module, x_test: torch.Tensor, x_validation: torch.Tensor, trial: Trial
 ) -> Snapshot:
-    snapshot: Snapshot = {
-        "predictions": _predictions(model, x_test),
-        "validation": _predictions(model, x_validation),
-    }
-    if weights:
+    snapshot: Snapshot = {}
+    if trial.predictions:
+        snapshot["predictions"] = _predictions(model, x_test)
+        snapshot["validation"] = _predictions(model, x_validation)
+    if trial.weights:
         # Copies, because the training goes on in the model's own memory.
         state = model.state_dict()
         snapshot["weights"] = {name: value.cpu().numpy().copy() for name, value in state.items()}

@@ -51,7 +51,7 @@ class Study:
         curves: one row per trial and epoch: `trial` is the row in the table, `epoch` counts from 1,
             and `update` is the number of updates made by then; then the four measures.
         snapshots: row in the table -> epoch -> `coslr.experiments.one_trial.Snapshot`, with
-            "predictions", "validation" and, where the trial asks for them, "weights".
+            "predictions", "validation" and "weights", as far as the trial asks for them.
     """
 
     trials: tuple[Trial, ...]
@@ -72,6 +72,7 @@ class Study:
             ValueError: an epoch whose snapshot was not kept, or no epoch.
         """
         kept = self.snapshots.get(trial, {})
+        kept = {epoch: snapshot for epoch, snapshot in kept.items() if "predictions" in snapshot}
         known = len(epochs) > 0 and all(epoch in kept for epoch in epochs)
         require(known, "epochs", list(epochs), f"one or more of those kept, {sorted(kept)}")
         mean = average([kept[epoch]["predictions"] for epoch in epochs])

@@ -115,8 +115,9 @@ class Trial:
         options: the optimizer's arguments besides the rate; a dict, kept as sorted pairs.
         momentum: a schedule for SGD's momentum or Adam's betas[0], or None.
         weight_decay: a schedule for the optimizer's weight decay, or None.
-        snapshots: epochs after which the predictions on the test images are kept.
+        snapshots: epochs after which something of the network is kept.
         weights: keep the weights at each snapshot too.
+        predictions: keep the predictions at each snapshot; those of a text take much space.
         extras: further columns for the tables; a dict, kept as sorted pairs.
 
     Raises:
@@ -144,6 +145,7 @@ class Trial:
     weight_decay: Schedule | None = None
     snapshots: tuple[int, ...] = ()
     weights: bool = False
+    predictions: bool = True
     extras: tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
@@ -155,7 +157,9 @@ class Trial:
         right = "a class or function that is called as model(size=..., seed=...)"
         require_type(callable(self.model), "model", self.model, right)
         require_type(isinstance(self.name, str), "name", self.name, "a text")
-        require_type(isinstance(self.weights, bool), "weights", self.weights, "True or False")
+        for name in ("weights", "predictions"):
+            value = getattr(self, name)
+            require_type(isinstance(value, bool), name, value, "True or False")
         _check_optimizer(self.optimizer)
         _count_updates(self.epochs, self.batch_size, self.data)
         # Python's own numbers: equal trials then have equal keys on disk, and equal columns.

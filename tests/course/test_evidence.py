@@ -10,7 +10,7 @@ import pytest
 
 from coslr.course import evidence, protocol
 from coslr.course.evidence import collect, load
-from coslr.course.protocol import Evidence
+from coslr.course.rules import Evidence
 from coslr.experiments import studies
 from coslr.experiments.contests import Contest, Entry
 from coslr.experiments.ensembles import at_temperature, fitted_temperature
