@@ -82,16 +82,19 @@ def place(handle):
     return round(100 + float(re.search(r"translate\((-?[\d.e-]+)%", moved)[1]), 3)
 
 
+BROKEN = """checks.caught(lambda optimizer, scheduler: [
+(optimizer.step(), scheduler.step() if update != 11 else None) for update in range(20)])"""
+
+
 def test_an_exercise_answers_at_once(open_lab):
     lab = open_lab("00_start_here")
-    checkers = "from coslr.course.checks import lesson_00 as checks"
-    lab.rewrite(lab.bring(checkers), checkers)
-    cell = lab.bring("checks.tenth_of_peak(share)")
+    lab.run_all()
+    cell = lab.bring("checks.caught(broken_loop)")
     expect(cell).to_contain_text("Not attempted yet")
-    lab.rewrite(cell, "share = 0.9\nchecks.tenth_of_peak(share)")
-    expect(cell).to_contain_text("✗ Not yet. That is where a straight line is at a tenth.")
-    lab.rewrite(cell, "share = 0.795\nchecks.tenth_of_peak(share)")
-    expect(cell).to_contain_text("✓ Right.")
+    lab.rewrite(cell, "checks.caught(right_loop)")
+    expect(cell).to_contain_text("✗ Not yet. All 20 updates use the right rate")
+    lab.rewrite(cell, BROKEN)
+    expect(cell).to_contain_text("✓ Right. The audit says: update 12")
 
 
 # --------------------------------------------------------- a study, interrupted and killed

@@ -43,7 +43,7 @@ def test_formulas_stand_and_solutions_fold(site, page):
     page.goto(f"{site}/notebooks/01_the_formula.html")
     fraction = page.locator(".formula mfrac").first.bounding_box()
     assert fraction["height"] > fraction["width"] / 4  # one above the other
-    solution = page.locator("details").first
+    solution = page.locator("details", has_text="Solution").first
     assert not solution.locator("pre").is_visible()
     solution.locator("summary").click()
     assert solution.locator("pre").is_visible()
