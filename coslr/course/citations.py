@@ -20,6 +20,7 @@ import numpy as np
 import coslr
 from coslr import loss_laws, optimal, theory
 from coslr._arguments import require
+from coslr.course import published
 from coslr.course.evidence import standings
 from coslr.experiments import outcomes
 
@@ -100,6 +101,7 @@ NAMES: Mapping[str, Any] = {
     "loss_laws": loss_laws,
     "np": np,
     "optimal": optimal,
+    "published": published,
     "theory": theory,
 }
 

@@ -300,7 +300,7 @@ CLAIMS = (
     ),
     Claim(
         "the high rate at the start helps to avoid local minima",
-        "03_why_decay_works",
+        "04_local_minima",
         {
             "calm": Ref("local_minima", protocol.CALM, "cosine", "constant"),
             "hot": Ref("local_minima", HOT, "cosine", "constant"),
@@ -319,7 +319,7 @@ CLAIMS = (
     ),
     Claim(
         "the model explores the parameter space more effectively",
-        "03_why_decay_works",
+        "04_local_minima",
         {
             rival: Ref("local_minima", protocol.BEST_SHARE, "cosine", rival)
             for rival in ("constant", "linear", "step")
@@ -328,7 +328,7 @@ CLAIMS = (
     ),
     Claim(
         "the non-linear decrease helps the model escape local minima",
-        "03_why_decay_works",
+        "04_local_minima",
         {
             "calm": Ref("local_minima", protocol.CALM, "cosine", "linear"),
             "hot": Ref("local_minima", HOT, "cosine", "linear"),
@@ -411,14 +411,14 @@ CLAIMS = (
     ),
     Claim(
         "more exploration early on",
-        "03_why_decay_works",
+        "04_local_minima",
         rule=by_definition(CONTRADICTED),
         definition=f"At one peak, with an exponential to 1/1000, {early_rates()}.",
         literature="A plateau stays higher for longer: WSD (Hägele 2024) is built on that.",
     ),
     Claim(
         "exploration is beneficial for complex data sets",
-        "03_why_decay_works",
+        "04_local_minima",
         untested="The article does not say which data sets are complex, and we have one.",
     ),
     Claim(

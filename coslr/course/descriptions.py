@@ -17,8 +17,9 @@ with extra("course"):
     from matplotlib.container import BarContainer
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
+    from matplotlib.ticker import FixedFormatter, FuncFormatter
 
-MOST_LINES = 8  # of one panel, in full; more than that are summed up
+MOST_LINES = 12  # of one panel, in full; more than that are summed up
 MOST_TURNS = 3
 SMALLEST_TURN = 0.1  # of the line's own range; smaller ups and downs are noise
 
@@ -52,7 +53,8 @@ def _panel(ax: Axes, alone: bool) -> list[str]:
         parts.append(f"{y[0].upper()}{y[1:]} against {x}")
     lines = [line for line in ax.lines if _drawn(line)]
     named = [line for line in lines if not str(line.get_label()).startswith("_")] or lines
-    parts += [_line(line) for line in named[:MOST_LINES]]
+    rows = isinstance(ax.yaxis.get_major_formatter(), FixedFormatter | FuncFormatter)
+    parts += [_row(line) if rows else _line(line) for line in named[:MOST_LINES]]
     if len(named) > MOST_LINES:
         parts.append(f"And {len(named) - MOST_LINES} more lines")
     if len(lines) > len(named):
@@ -101,6 +103,14 @@ def _line(line: Line2D) -> str:
             way = "up" if y[i] > y[before] else "down"
             text += f", {way} to {_number(y[i])} at {_number(x[i])}"
     return f"{text}, to {_number(y[-1])} at {_number(x[-1])}"
+
+
+def _row(line: Line2D) -> str:
+    """A line on an axis of names: where it stands is a row, and its values lie along it."""
+    x, y = _points(line)
+    if np.ptp(y) > 0:
+        return _line(line)
+    return f"{_plain(str(line.get_label()))}: between {_number(x.min())} and {_number(x.max())}"
 
 
 def _sorted(x: NDArray[np.float64]) -> bool:

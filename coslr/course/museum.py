@@ -73,6 +73,21 @@ def alike() -> tuple[Schedule, dict[str, NDArray[np.float64]]]:
     return meant, {"A": meant(t - 1), "B": short(t), "C": meant(t), "D": from_zero(t)}
 
 
+def log() -> tuple[str, Schedule]:
+    """A run's log as the text of a CSV file, and the schedule that the run was meant to follow.
+
+    The log keeps every 25th update, with six digits. The cosine's length counts the warm-up too.
+
+    >>> text, meant = log()
+    >>> text.splitlines()[:3], meant.length
+    (['step,learning_rate', '0,2.97e-05', '25,0.0007723'], 1000)
+    """
+    meant = warmup(Cosine(T_max=900, eta_max=0.003), updates=100)
+    used = warmup(Cosine(T_max=1000, eta_max=0.003), updates=100)
+    rows = [f"{t},{used(t):.6g}" for t in range(0, 1000, 25)]
+    return "\n".join(["step,learning_rate", *rows]), meant
+
+
 # ------------------------------------------------------------------------ what one step counts
 
 
@@ -413,9 +428,7 @@ class Exhibit:
     """One bug.
 
     Attributes:
-        letter: the letter of the diagnosis in the exercise, "a" to "l".
-        bug: the diagnosis.
-        symptom: what a trace with this bug looks like.
+        bug: what is wrong with the loop, in half a sentence.
         meant: the schedule that the loop was meant to follow.
         broken: the loop with the bug. Called with no argument, it returns the rates in force;
             called with `meant`, it is audited against that schedule.
@@ -428,9 +441,7 @@ class Exhibit:
         (0.125, 0.5)
     """
 
-    letter: str
     bug: str
-    symptom: str
     meant: Schedule
     broken: Callable[..., list[float]]
     fixed: Callable[..., list[float]]
@@ -495,13 +506,16 @@ class Exhibit:
     def page(self, number: int) -> str:
         """Everything about the exhibit as folded Markdown: story, source, loop, audit and fix."""
         silent = self.finding(self.fixed) or "silent"
+        found = self.diagnosis()
+        says = re.sub(r"\w[\w.]*\([^()]*\)", r"`\g<0>`", found.says)  # calls are code
         return (
             f"<details><summary>Exhibit {number}: the loop, the audit, the fix</summary>\n\n"
             f"**{self.bug[0].upper()}{self.bug[1:]}.** {self.story}\n\nSource: {self.source}\n\n"
             f"```python\n{self.code()}\n```\n\n"
             f"The audit says: **{self.finding()}**\n\n"
+            f"`diagnose` says: **`{found.cause}`**. {says}\n\n"
             f"The fix:\n\n```diff\n{self.fix()}\n```\n\n"
-            f"With it the audit is {silent}.\n\n</details>"
+            f"With the fix the audit is {silent}.\n\n</details>"
         )
 
 
@@ -517,143 +531,120 @@ def _without_warnings(
 
 EXHIBITS: dict[int, Exhibit] = {
     1: Exhibit(
-        letter="d",
         bug="the boundaries are in another unit, and are never reached",
-        symptom="the rate stays at the schedule's highest value to the end, and never drops",
         meant=MultiStep(milestones=[40, 80], eta_max=0.1, gamma=0.1),
         broken=boundaries_in_images,
         fixed=boundaries_in_updates,
-        story="The original drops the rate at steps 50,000 and 80,000 of a run that has about "
-        "17,190 steps. It is a lesson on the schedule that never happens in it. Here the "
-        "boundaries are written in images and the scheduler counts updates.",
+        story="The lesson drops the rate at steps 50,000 and 80,000, but its run has about 17,190 "
+        "steps, so the drops never happen. In our loop the boundaries count images and "
+        "the scheduler counts updates.",
     ),
     2: Exhibit(
-        letter="f",
-        bug="the scheduler ticks several times for each update",
-        symptom="the whole schedule is there but squeezed, and over long before the run is",
+        bug="the scheduler steps several times for each update",
         meant=Linear(T_max=120, eta_max=0.1),
         broken=ticks_per_process,
         fixed=length_per_process,
-        story="Accelerate's scheduler steps once per process at each update, so that a schedule "
-        "written for the undivided data still fits. Written for the updates, it is over after a "
-        "quarter of a run on four GPUs. The same happens where gradients are accumulated and the "
-        "scheduler steps at every small batch (Lightning-AI/pytorch-lightning#1476, 2020).",
+        story="Accelerate's scheduler steps once per process at each update. A schedule whose "
+        "length counts the updates of one process is over after a quarter of a run on four GPUs. "
+        "The same happens with accumulated gradients, if the scheduler steps at every small batch "
+        "(Lightning-AI/pytorch-lightning#1476, 2020).",
     ),
     3: Exhibit(
-        letter="e",
-        bug="the cosine's length is in epochs, but its steps are updates",
-        symptom="a cosine goes down and up many times",
+        bug="the cosine's length is in epochs, but the scheduler steps at every update",
         meant=Cosine(T_max=120, eta_max=0.1),
         broken=length_in_epochs,
         fixed=length_in_updates,
-        story="Between two changes the project stepped its scheduler at each batch, while `T_max` "
-        "was the number of epochs. PyTorch's cosine is a wave, so it went on. The report adds "
-        "that the score seemed better that way: this bug was found from the trace, not from "
-        "the result.",
+        story="The project moved `scheduler.step()` to each batch and left `T_max` in epochs. "
+        "PyTorch's cosine is a wave, so it went on up and down. The report adds that the score "
+        "seemed better that way. Somebody found this bug in the trace, not in the result.",
     ),
     4: Exhibit(
-        letter="b",
         bug="the rate is set after the epoch that it is meant for",
-        symptom="the whole curve comes one late, behind a first rate that is not its own",
         meant=warmup(Cosine(T_max=25, eta_max=0.3, eta_min=0.01), updates=5),
         broken=set_after_the_epoch,
         fixed=set_before_the_epoch,
-        story="The lesson's loop trains an epoch, then sets the rate that its plot shows for this "
-        "epoch. So the first epoch runs at the optimizer's own rate, which is the peak, and "
-        "the warm-up that should soften the start begins after it.",
+        story="The loop trains an epoch, then sets the rate that the lesson's plot shows for this "
+        "epoch. So the first epoch runs at the optimizer's own rate, which is the peak. The "
+        "warm-up that should soften the start comes after it.",
         unit="epoch",
     ),
     5: Exhibit(
-        letter="c",
         bug="the scheduler steps before the optimizer",
-        symptom="every change comes one early: the first value is used once too few",
         meant=Step(step_size=8, eta_max=0.1, gamma=0.5),
         broken=scheduler_first,
         fixed=optimizer_first,
-        story="Up to PyTorch 1.0 this was the documented order. Version 1.1 turned it round, and "
-        "loops written before silently lost their schedule's first value; the request cited "
-        "asked for the warning that is given today.",
+        story="Up to PyTorch 1.0 this was the documented order. Version 1.1 reversed it, and older "
+        "loops lost their schedule's first value without a word. The issue asked for the warning "
+        "that PyTorch gives today.",
         unit="epoch",
     ),
     6: Exhibit(
-        letter="a",
-        bug="the scheduler was used up before the training, by a plot",
-        symptom="the training begins where the schedule ends",
+        bug="a plot used the scheduler up before the training",
         meant=MultiStep(milestones=[10, 20], eta_max=0.5, gamma=0.5),
         broken=used_up_by_the_plot,
         fixed=plotted_from_the_schedule,
         story="To draw the schedule, the lesson steps the scheduler through all epochs (and the "
         "optimizer too, without which PyTorch would warn). Then it trains with the same two "
-        "objects. The plot is right, and it is the only thing that used the schedule.",
+        "objects. The plot is right, but the training begins where the plot ended.",
         unit="epoch",
     ),
     7: Exhibit(
-        letter="g",
         bug="the cosine's clock runs during the warm-up",
-        symptom="the rate drops by a step at the moment when the warm-up ends",
         meant=warmup(Cosine(T_max=80, eta_max=0.1), updates=20),
         broken=clock_runs_in_warmup,
         fixed=clock_starts_after_warmup,
-        story="The warm-up climbs to the peak, but the cosine has been running all the while, and "
-        "takes over where it is by then. In timm the clock that starts after the warm-up is an "
-        "option, `warmup_prefix`, off by default.",
+        story="The warm-up climbs to the peak, but the cosine has been falling meanwhile, and the "
+        "rate jumps down to it. This is a convention, and a bug only for those who expect another: "
+        "in timm a clock that starts after the warm-up is the option `warmup_prefix`, off by "
+        "default.",
     ),
     8: Exhibit(
-        letter="h",
         bug="the warm-up begins at a rate of 0",
-        symptom="a warm-up's first update has the rate 0 and changes no weight",
         meant=warmup(Constant(0.1), updates=5),
         broken=warmup_from_zero,
         fixed=warmup_from_above_zero,
-        story="At t = 0 the fraction t/5 is 0: a batch is read, its gradient computed, and "
-        "nothing is learned. Of five updates of warm-up this is one; where the schedule steps once "
-        "an epoch it is a whole epoch. Many libraries have this convention, some on purpose.",
+        story="At t = 0 the fraction t/5 is 0, so the first update moves no weight. The gradient "
+        "is not lost: it enters the optimizer's momentum, or Adam's moments. This is a convention "
+        "too. Many libraries follow it, some on purpose, and it costs a whole epoch where the "
+        "scheduler steps once an epoch.",
     ),
     9: Exhibit(
-        letter="j",
-        bug="the new cycle starts from the rate that it finds, and that is the minimum",
-        symptom="one cycle is right, and then the rate never leaves the minimum",
+        bug="each new cycle starts from the rate that it finds, and that is the floor",
         meant=CosineWarmRestarts(T_0=40, eta_max=0.1),
         broken=restart_from_where_it_stands,
         fixed=restart_from_the_peak,
-        story="A new scheduler is made for each cycle. PyTorch's computes each rate from the one "
-        "that it finds in the optimizer, and the last cycle has left it at 0. Zero times anything "
-        "is zero. (Up to version 1.8, by the report, this loop did restart.)",
+        story="The loop makes a new scheduler for each cycle. PyTorch's computes each rate from "
+        "the one that it finds in the optimizer, and the last cycle has left it at 0. Zero times "
+        "anything is zero. (Up to version 1.8, by the report, this loop did restart.)",
     ),
     10: Exhibit(
-        letter="k",
         bug="the number of the cycle comes from a rounded logarithm",
-        symptom="all is well but for a single update, the first of a later cycle",
         meant=CosineWarmRestarts(T_0=1, eta_max=0.1, T_mult=3),
         broken=restart_by_logarithm,
         fixed=restart_by_counting,
         story="Called with a time, the scheduler finds its cycle by "
         "`int(math.log(t / T_0 * (T_mult - 1) + 1, T_mult))`. At t = 121 that is the logarithm of "
-        "243 to base 3, which is 5 on paper and 4.999... in the machine: the cycle before, "
-        "at its very end. In the review that brought the formula in, tests failed, and a "
-        "reviewer suspected its numerics. Counting, as `step()` does, is exact.",
+        "243 to base 3. It is 5 on paper and 4.999... in the machine, so the scheduler takes the "
+        "cycle before, at its very end. When the formula came in, tests failed and a reviewer "
+        "suspected the numerics. Counting, as `step()` does, is exact.",
     ),
     11: Exhibit(
-        letter="l",
         bug="the run was resumed with one of its two states",
-        symptom="the rate is right up to a break, jumps there by a factor, and keeps the factor",
         meant=MultiStep(milestones=[30, 60], eta_max=0.1, gamma=0.5),
         broken=one_state_of_two,
         fixed=both_states,
         story="The optimizer's state can double the size of a checkpoint, and was left out. The "
-        "scheduler knows that milestone 30 has passed, and its `get_last_lr()` even gives the "
-        "right rate. But the rate in force is the optimizer's, which is new, and PyTorch's "
-        "scheduler multiplies whatever it finds there: twice the rate, to the end.",
+        "scheduler knows that milestone 30 has passed, and its `get_last_lr()` even reports the "
+        "right rate. But the rate in force is the new optimizer's, and PyTorch's scheduler "
+        "multiplies whatever it finds there. So the run has twice the rate to its end.",
     ),
     12: Exhibit(
-        letter="i",
         bug="the cosine is shorter than the run, and climbs again",
-        symptom="a cosine is at its minimum once, too early, and on its way up when the run ends",
         meant=Cosine(T_max=90, eta_max=0.1),
         broken=shorter_than_the_run,
         fixed=as_long_as_the_run,
-        story="`T_max` was given the wrong one of two settings: the length of the warm-up (left "
-        "out here) for that of the decay. After `T_max` PyTorch's cosine goes up the other "
-        "half of its wave, and the run ends far above its minimum.",
+        story="`T_max` got the wrong one of two settings: the length of the warm-up (left out "
+        "here) instead of that of the decay. After `T_max` PyTorch's cosine goes up the other "
+        "half of its wave, and the run ends far above its floor.",
     ),
 }

@@ -244,6 +244,7 @@ def name_lines(ax: Axes) -> Axes:
     if old := ax.get_legend():
         old.remove()
     lines = [line for line in ax.lines if not str(line.get_label()).startswith("_")]
+    ax.autoscale_view()  # matplotlib settles the limits only when it draws; limits set by hand stay
     ends = [_end(line) for line in lines]
     heights = ax.transAxes.inverted().transform(ax.transData.transform(ends))[:, 1]
     height = _figure(ax).get_size_inches()[1] * 72 * ax.get_position().height

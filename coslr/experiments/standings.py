@@ -363,7 +363,7 @@ def forest(
         outcome = comparison.outcome
         if outcome is not None:
             ends = np.array([outcome.low, outcome.difference, outcome.high]) * factor
-            _interval(ax, ends, row)
+            _interval(ax, ends, row, f"{labels[row]} ({_label(comparison)})")
         ax.annotate(
             _label(comparison), (1.01, row), xycoords=("axes fraction", "data"), va="center"
         )
@@ -375,8 +375,8 @@ def forest(
     return ax
 
 
-def _interval(ax: "Axes", ends: NDArray[np.float64], row: int) -> None:
-    ax.plot(ends[[0, 2]], [row, row], color="C0", linewidth=2, zorder=2)
+def _interval(ax: "Axes", ends: NDArray[np.float64], row: int, label: str) -> None:
+    ax.plot(ends[[0, 2]], [row, row], color="C0", linestyle="-", linewidth=2, zorder=2, label=label)
     ax.plot(ends[1], row, marker="o", color="C0", zorder=3)
 
 

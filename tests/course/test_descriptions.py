@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from coslr import Cosine, CosineWarmRestarts
 from coslr.course.descriptions import describe
+from coslr.course.evidence import standings
 from coslr.course.plotting import axes, curves, stacked
 
 
@@ -68,7 +69,7 @@ def test_panels_guides_bars_dots_and_bands_are_told_apart():
 
 def test_many_lines_are_summed_up_and_unnamed_ones_are_context():
     ax = axes("x", "y")
-    for i in range(12):
+    for i in range(16):
         ax.plot([0, 1], [0, i], label=f"line {i}")
     assert "And 4 more lines." in text(ax)
     ax = axes("x", "y")
@@ -76,6 +77,14 @@ def test_many_lines_are_summed_up_and_unnamed_ones_are_context():
     for i in range(5):
         ax.plot([0, 1], [0, i])
     assert text(ax).endswith("mine: from 0 at 0, to 1 at 1. Behind them, 5 lines without a name.")
+
+
+def test_the_rows_of_a_forest_are_intervals():
+    ax = standings("local_minima", "peak 0.3").forest("cosine", ax=axes("x", "y"))
+    said = text(ax)
+    assert "constant (worse): between -13.1 and -11.3" in said
+    assert "linear (" in said
+    assert "throughout" not in said
 
 
 def test_stacked_panels_are_told_one_after_the_other():

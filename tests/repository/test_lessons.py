@@ -14,7 +14,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 # The lessons that are written for the second edition so far.
-SECOND: list[str] = []
+SECOND: list[str] = [
+    "00_start_here",
+    "01_the_formula",
+    "02_other_schedules",
+    "03_why_decay_works",
+    "04_local_minima",
+]
 
 HIDDEN_CODE = {"jupyter": {"source_hidden": True}, "tags": ["hide-input"]}
 HIDDEN_OUTPUT = {"jupyter": {"outputs_hidden": True}, "tags": ["hide-output"]}

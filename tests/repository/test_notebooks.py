@@ -20,11 +20,13 @@ NAMES = [
     "01_the_formula",
     "02_other_schedules",
     "03_why_decay_works",
+    "04_local_minima",
     "05_train_a_cnn",
     "06_warm_restarts",
     "07_choosing_parameters",
     "08_combining",
     "09_broken_schedules",
+    "11_predicting_the_loss",
     "12_the_verdict",
 ]
 LONGEST_CELL = 20  # lines; about a dozen is the rule

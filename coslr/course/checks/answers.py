@@ -152,6 +152,30 @@ def values(answer: object, cases: Sequence[tuple[float, ...]]) -> NDArray[np.flo
     return found
 
 
+def rates_of_a_run(answer: object, updates: int) -> NDArray[np.float64] | Feedback:
+    """The answer as one learning rate for each update, or the feedback if it is no such list.
+
+    Args:
+        answer: the learner's list or array.
+        updates: how many rates there must be.
+
+    Example:
+        >>> rates_of_a_run([0.1, -0.1], updates=2)
+        ✗ Not yet. Every rate must be a finite number and at least 0, and not all of them 0.
+    """
+    if not_attempted(answer) or (isinstance(answer, list | tuple) and not_attempted(*answer)):
+        return NOT_ATTEMPTED
+    try:
+        rates = floats(answer)
+    except Exception:  # numpy and the answer's own methods raise what they like
+        return wrong(f"The answer must be a list or an array of {updates:,} numbers.")
+    if rates.shape != (updates,):
+        return wrong(f"The answer must be {updates:,} rates, one for each update.")
+    if not (np.isfinite(rates).all() and (rates >= 0).all() and rates.max() > 0):
+        return wrong("Every rate must be a finite number and at least 0, and not all of them 0.")
+    return rates
+
+
 def first_difference(found: ArrayLike, right: ArrayLike) -> int | None:
     """The first index at which two rows of rates differ by more than rounding, or None.
 

@@ -1,58 +1,121 @@
 """The exercises of notebook 00, Start here."""
 
-import math
+import re
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from coslr.course.checks.answers import (
     NOT_ATTEMPTED,
     Feedback,
-    check_number,
     correct,
+    failed_with,
+    first_difference,
     not_attempted,
     wrong,
 )
-from coslr.schedules import Cosine, Schedule
+from coslr.pytorch import AuditError, audit
+from coslr.schedules import Cosine
+
+LOOP = Cosine(T_max=20, eta_max=0.1)  # exercise 1
+MEANT = Cosine(T_max=390, eta_max=0.1, eta_min=0.0001)  # the run of the lesson, and of exercise 2
+EARLIEST = 10  # the first update at which exercise 1 accepts an error
 
 
-def tenth_of_peak(answer: float) -> Feedback:
-    """At which share of the run, 0 ... 1, has a cosine to zero fallen to a tenth of its peak?
+def caught(answer: Callable[[Any, Any], object]) -> Feedback:
+    """Does the audit stop ``answer(optimizer, scheduler)``, and not before update 10?
 
-    >>> tenth_of_peak(0.9)
-    ✗ Not yet. That is where a straight line is at a tenth. The cosine falls faster in the middle.
+    >>> def right_loop(optimizer, scheduler):
+    ...     for _ in range(20):
+    ...         optimizer.step()
+    ...         scheduler.step()
+    >>> caught(right_loop)
+    ✗ Not yet. All 20 updates use the right rate, so the audit stays silent.
     """
-    hints = {
-        "That is where a straight line is at a tenth. The cosine falls faster in the middle.": 0.9,
-        "There it has fallen by a tenth, to nine tenths of the peak.": 0.2048,
-        "That is in percent; the share is a number from 0 to 1.": 79.5,
-        "That is an angle, in radians: divide it by π, the angle at the end of the run.": 2.498,
-    }
-    return check_number(answer, 2 / math.pi * math.acos(math.sqrt(0.1)), hints, digits=2)
-
-
-def own_run(
-    schedule: Schedule, epochs: int, updates: int, eta_max: float, eta_min: float
-) -> Feedback:
-    """Is `schedule` the cosine for a run of `epochs`, each of so many `updates`, in updates?
-
-    >>> own_run(Cosine(T_max=12, eta_max=0.05), epochs=12, updates=78, eta_max=0.05, eta_min=0.0)
-    ✗ Not yet. T_max=12 is in epochs, but the schedule is asked at every update: multiply.
-    """
-    if not_attempted(schedule):
+    if not_attempted(answer):
         return NOT_ATTEMPTED
-    if not isinstance(schedule, Cosine):
-        return wrong(f"The answer must be a Cosine(T_max=..., eta_max=...), not {schedule!r}.")
-    total = epochs * updates
-    T_max = schedule.T_max
-    if T_max == total:
-        for name, value in (("eta_max", eta_max), ("eta_min", eta_min)):
-            if not math.isclose(getattr(schedule, name), value, rel_tol=1e-9):
-                return wrong(f"{name} is {getattr(schedule, name):g}, and should be {value:g}.")
-        return correct(f"It reaches {eta_min:g} as update {total} would begin, the run's end.")
-    if T_max == epochs:
+    if not callable(answer):
+        return wrong(f"The answer must be a function of optimizer and scheduler, not {answer!r}.")
+    optimizer = _optimizer()
+    scheduler = CosineAnnealingLR(optimizer, T_max=int(LOOP.T_max))
+    returned: object = wrong  # anything but dots, in case the audit stops the answer
+    made = 0
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyTorch's and the audit's, on purpose broken loops
+            with audit(optimizer, LOOP) as trace:
+                returned = answer(optimizer, scheduler)
+                made = len(trace.rates)
+    except AuditError as error:
+        message = _first_line(error)
+        stopped = re.match(r"update (\d+)", message)
+        if not stopped:
+            if not_attempted(returned) and scheduler.last_epoch == 0:
+                return NOT_ATTEMPTED  # the body is still `...`
+            return wrong("It makes no update, so there is nothing to compare.")
+        if int(stopped[1]) >= EARLIEST:
+            return correct(f"The audit says: {message}.")
+        return wrong(f"The audit stops it at update {stopped[1]}: let it begin later.")
+    except Exception as error:
+        return failed_with(error)
+    if made < LOOP.T_max:
+        return wrong(f"It ends after {made} updates, and all of these use the right rate.")
+    return wrong(f"All {made} updates use the right rate, so the audit stays silent.")
+
+
+def unseen(answer: Callable[[Any], object]) -> Feedback:
+    """Does the audit miss that ``scheduler, schedule = answer(optimizer)`` is not the run meant?
+
+    >>> def build(optimizer):
+    ...     return CosineAnnealingLR(optimizer, T_max=390, eta_min=0.0001), MEANT
+    >>> unseen(build)
+    ✗ Not yet. The audit is silent because these are the rates that you mean: make a mistake.
+    """
+    if not_attempted(answer):
+        return NOT_ATTEMPTED
+    if not callable(answer):
+        return wrong(f"The answer must be a function of the optimizer, not {answer!r}.")
+    optimizer = _optimizer()
+    try:
+        returned = answer(optimizer)
+        if not_attempted(returned):
+            return NOT_ATTEMPTED
+        if not isinstance(returned, tuple | list) or len(returned) != 2:
+            return wrong("It must return two things, a scheduler and a schedule.")
+        scheduler, schedule = returned
+        if not_attempted(scheduler):
+            return NOT_ATTEMPTED
+        if not_attempted(schedule):
+            return wrong("Without a schedule the audit only records: name one.")
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            with audit(optimizer, schedule) as trace:
+                for _ in range(int(MEANT.T_max)):
+                    optimizer.step()
+                    scheduler.step()
+    except AuditError as error:
+        return wrong(f"The audit sees it, at {_first_line(error)}.")
+    except Exception as error:
+        return failed_with(error)
+    if ended := [str(w.message) for w in warned if "before its schedule" in str(w.message)]:
+        return wrong(f"The audit warns: {ended[0].partition('. ')[0]}.")
+    update = first_difference(trace.rates, [MEANT(t) for t in range(int(MEANT.T_max))])
+    if update is None:
         return wrong(
-            f"T_max={T_max} is in epochs, but the schedule is asked at every update: multiply."
+            "The audit is silent because these are the rates that you mean: make a mistake."
         )
-    if T_max == updates:
-        return wrong(f"T_max={T_max} is one epoch: the rate would be at its floor for the rest.")
-    if T_max == total - 1:
-        return wrong(f"The last update has t = {total - 1}; T_max is the end of the run, one more.")
-    return wrong(f"T_max={T_max}: how many updates has the whole run?")
+    return correct(
+        f"No word from the audit, and yet update {update} has the rate "
+        f"{trace.rates[update]:.6g} where you meant {MEANT(update):.6g}."
+    )
+
+
+def _optimizer() -> torch.optim.SGD:
+    return torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+
+
+def _first_line(error: AuditError) -> str:
+    return str(error).splitlines()[0]

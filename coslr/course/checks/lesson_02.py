@@ -1,133 +1,114 @@
 """The exercises of notebook 02, Other schedules."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import numpy as np
 
+from coslr import theory
 from coslr.course.checks.answers import (
     NOT_ATTEMPTED,
     Feedback,
     correct,
-    first_difference,
+    floats,
     not_attempted,
-    same,
-    values,
     wrong,
 )
-from coslr.schedules import Cosine, Linear, MultiStep, Schedule, Step, warmup
+from coslr.schedules import Constant, Cosine, MultiStep, Schedule, Step
+
+# What each report of the first exercise held equal.
+REPORTS = {"A": "mean rate", "B": "one's best peak", "C": "peak"}
+
+# What speaks against an answer: (report, answer) -> a hint.
+AGAINST = {
+    ("A", "peak"): "the constant rate has half of the others' peak.",
+    ("A", "one's best peak"): "no search of a peak is mentioned.",
+    ("A", "each its best peak"): "no search of a peak is mentioned, let alone three.",
+    ("A", "last rate"): "the constant rate ends at 0.04, and the line at 0.",
+    ("B", "peak"): "the peaks are equal, but look at where this peak comes from.",
+    ("B", "mean rate"): "at one peak the mean of a cosine is a half, and of this step 0.37.",
+    ("B", "each its best peak"): "nine peaks were tried, but with one of the schedules only.",
+    ("B", "last rate"): "the cosine ends at 0, and the step at a hundredth of its peak.",
+    ("C", "mean rate"): "at one peak the mean of a cosine is a half, of this exponential 0.145.",
+    ("C", "one's best peak"): "0.08 is a default; no schedule was searched for it.",
+    ("C", "each its best peak"): "0.08 is a default; no schedule was searched for it.",
+    ("C", "last rate"): "the cosine ends at 0, and the exponential at a thousandth of its peak.",
+}
 
 
-def exponential_mean(answer: Callable[[float], float]) -> Feedback:
-    """Does ``answer(floor)`` give the mean rate of an exponential from 1 down to `floor`?
+def held_equal(answer: Mapping[str, str]) -> Feedback:
+    """Does the answer say what each of the reports A, B and C held equal?
 
-    >>> exponential_mean(lambda floor: (1 + floor) / 2)
-    ✗ Not yet. That is the mean of a straight line between the two ends, and of a cosine.
+    >>> held_equal({"A": "peak", "B": "one's best peak", "C": "peak"})
+    ✗ Not yet. Report A: the constant rate has half of the others' peak.
     """
-    r = np.array([0.5, 0.1, 0.01, 0.001])
-    found = values(answer, [(one,) for one in r.tolist()])
-    if isinstance(found, Feedback):
-        return found
-    right = (1 - r) / np.log(1 / r)
-    if np.allclose(found, right, rtol=1e-3):
-        return correct("At a floor of a thousandth, 0.145 of the peak.")
-    impostors = {
-        "That is the mean of a straight line between the two ends, and of a cosine.": (1 + r) / 2,
-        "That is the rate in the middle of the run, below the mean: the curve is hollow.": r**0.5,
-        "That is negative: the logarithm of the floor is, so turn the sign.": -right,
-        "That uses the logarithm to base 10; the integral brings the natural one.": right
-        * np.log(10),
-        "The integral goes from 1 to the floor: 1 - floor above the line, not 1.": 1
-        / np.log(1 / r),
-        "The integral has 1 - floor above the line, not 1 + floor.": (1 + r) / np.log(1 / r),
-        "The division by the logarithm is missing.": 1 - r,
-        "That is 1 over the mean: turn the fraction.": 1 / right,
-        "That is the floor itself, where the curve ends.": r,
-        "That is the mean of a square: the rate's, not its square's, was asked.": (1 - r**2)
-        / (2 * np.log(1 / r)),
-    }
-    for hint, mistake in impostors.items():
-        if np.allclose(found, mistake, rtol=1e-3):
-            return wrong(hint)
-    worst = int(np.argmax(~np.isclose(found, right, rtol=1e-3)))
-    message = f"For floor={r[worst]:g} it gives {found[worst]:.4g}"
-    if not r[worst] <= found[worst] <= 1:
-        return wrong(f"{message}: a mean lies between the floor and the peak, 1.")
-    side = "low" if found[worst] < right[worst] else "high"
-    return wrong(f"{message}, which is too {side}. Integrate floor**s over s from 0 to 1.")
-
-
-# The plan of the second exercise, in updates.
-PER_EPOCH, EPOCHS, PEAK, FLOOR = 40, 10, 0.1, 0.001
-
-
-def plan(schedule: Callable[[float], float]) -> Feedback:
-    """Is `schedule`, in updates, one epoch of warm-up to 0.1, then a cosine to 0.001 at the end?
-
-    The run has 10 epochs of 40 updates. The warm-up may start at 0 or one step above it.
-
-    >>> plan(warmup(Cosine(T_max=400, eta_max=0.1, eta_min=0.001), updates=40))
-    ✗ Not yet. The run ends at 0.00342, not at the floor: T_max counts from the warm-up's end.
-    """
-    if not_attempted(schedule):
+    if not_attempted(answer):
         return NOT_ATTEMPTED
-    if not callable(schedule):
-        return wrong(f"The answer must be a schedule, such as Cosine(...), not {schedule!r}.")
-    W, N = PER_EPOCH, PER_EPOCH * EPOCHS
-    found = values(schedule, [(t,) for t in range(N + 1)])
-    if isinstance(found, Feedback):
-        return found
+    if not isinstance(answer, Mapping) or set(answer) != set(REPORTS):
+        return wrong(f"The answer must be a dict with a word for A, B and C, not {answer!r}.")
+    if not_attempted(*answer.values()):
+        return NOT_ATTEMPTED
+    options = sorted({*REPORTS.values(), *(word for _, word in AGAINST)})
+    for report, right in REPORTS.items():
+        word = answer[report]
+        word = word.strip().lower() if isinstance(word, str) else word
+        if word not in options:
+            return wrong(f"{report} must be one of {', '.join(map(repr, options))}, not {word!r}.")
+        if word != right:
+            return wrong(f"Report {report}: {AGAINST[report, word]}")
+    return correct("None of the three compares the schedules each at its best peak.")
 
-    def made(inner: Schedule, updates: float = W, start: float | None = None) -> np.ndarray:
-        return warmup(inner, updates, start)(np.arange(N + 1))
 
-    def is_like(inner: Schedule, updates: float = W) -> bool:
-        return any(same(found, made(inner, updates, start)) for start in (None, 0.0))
+# The bowl of the lesson: 100 directions, and noise in proportion to the curvature.
+CURVATURES = 1 / np.arange(1, 101)
+UPDATES, HIGHEST = 300, 1.9
 
-    main = N - W
-    if is_like(Cosine(main, PEAK, FLOOR)):
-        return correct(f"It is at {PEAK:g} at update {W}, and at {FLOOR:g} at update {N}, the end.")
-    if is_like(Cosine(N, PEAK, FLOOR)):
+
+def _final_loss(schedule: Schedule) -> float:
+    rates = schedule(np.arange(UPDATES))
+    return float(theory.noisy_quadratic(rates, CURVATURES, 0.1 * CURVATURES)[-1])
+
+
+def two_headlines(peaks: tuple[float, float]) -> Feedback:
+    """Two shared peaks: at the first the cosine ends twice as high as the constant, or higher.
+
+    At the second it is the other way round. Both runs have 300 updates on the lesson's bowl.
+
+    >>> two_headlines((1.0, 0.2))
+    ✗ Not yet. They are in the wrong order: the first peak is the one at which the cosine loses.
+    """
+    if not_attempted(peaks):
+        return NOT_ATTEMPTED
+    try:
+        if not_attempted(*peaks):
+            return NOT_ATTEMPTED
+        found = floats(peaks)
+    except Exception as error:  # numpy and the answer's own methods raise what they like
+        return wrong(f"The answer must be two numbers, not {peaks!r} ({type(error).__name__}).")
+    if found.shape != (2,) or not ((found > 0) & (found <= HIGHEST)).all():
+        return wrong(f"The answer must be two peaks above 0 and at most {HIGHEST}, not {peaks!r}.")
+    cosines, constants = (
+        [_final_loss(make(peak)) for peak in found.tolist()]
+        for make in (lambda peak: Cosine(UPDATES, peak), Constant)
+    )
+    loses, wins = cosines[0] / constants[0], cosines[1] / constants[1]
+    if loses <= 0.5 and wins >= 2:
         return wrong(
-            f"The run ends at {found[-1]:.3g}, not at the floor: T_max counts from the warm-up's "
-            "end."
+            "They are in the wrong order: the first peak is the one at which the cosine loses."
         )
-    hints: dict[str, list[tuple[Schedule, int]]] = {
-        "T_max and the warm-up are in epochs; the plan is asked at every update.": [
-            (Cosine(EPOCHS - 1, PEAK, FLOOR), 1),
-            (Cosine(EPOCHS, PEAK, FLOOR), 1),
-        ],
-        f"T_max is in epochs: the floor is there {EPOCHS - 1} or {EPOCHS} updates after the "
-        "warm-up.": [(Cosine(EPOCHS - 1, PEAK, FLOOR), W), (Cosine(EPOCHS, PEAK, FLOOR), W)],
-        "The warm-up lasts one update; it should last one epoch.": [
-            (Cosine(main, PEAK, FLOOR), 1),
-            (Cosine(N - 1, PEAK, FLOOR), 1),
-            (Cosine(N, PEAK, FLOOR), 1),
-        ],
-        f"The floor is 0, and should be {FLOOR:g}.": [(Cosine(main, PEAK), W)],
-        "After the warm-up it is a straight line; a cosine was asked.": [
-            (Linear(main, PEAK, FLOOR), W)
-        ],
-        "It ends one update early: T_max is one too small.": [(Cosine(main - 1, PEAK, FLOOR), W)],
-    }
-    for hint, mistakes in hints.items():
-        if any(is_like(inner, updates) for inner, updates in mistakes):
-            return wrong(hint)
-    t = np.arange(N + 1)
-    if any(same(found, Cosine(T, PEAK, FLOOR)(t)) for T in (N, main, EPOCHS)):
-        return wrong("There is no warm-up: the first update is at the peak.")
-    clock = Cosine(N, PEAK, FLOOR)(t)
-    if same(found[W:], clock[W:]):
-        return wrong("The cosine's clock runs during the warm-up: its peak is never used.")
-    right = made(Cosine(main, PEAK, FLOOR))
-    if same(found[W:], right[W:]):
+    if loses < 2:
         return wrong(
-            "The cosine is right, and the warm-up is not: it should be a straight line to the "
-            "peak, from 0 or from one step above it."
+            f"At {found[0]:g} the cosine ends at {cosines[0]:.3f} and the constant at "
+            f"{constants[0]:.3f}. Look where the cosine's line is highest above the constant's."
         )
-    if not np.isclose(found.max(), PEAK, rtol=1e-9):
-        return wrong(f"The largest rate is {found.max():.4g}, and should be {PEAK:g}.")
-    late = W + (first_difference(found[W:], right[W:]) or 0)
-    return wrong(f"At update {late} it is {found[late]:.6g}, and the plan says {right[late]:.6g}.")
+    if wins > 0.5:
+        return wrong(
+            f"The first is right. At {found[1]:g} the cosine ends at {cosines[1]:.3f} and the "
+            f"constant at {constants[1]:.3f}: a higher peak shakes the constant more."
+        )
+    return correct(
+        f"The cosine's loss is {loses:.1f} times the constant's at {found[0]:g}, and the "
+        f"constant's is {1 / wins:.1f} times the cosine's at {found[1]:g}. Nothing else differs."
+    )
 
 
 def same_area(schedule: object, updates: int = 1000, eta_max: float = 0.1) -> Feedback:

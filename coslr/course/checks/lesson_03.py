@@ -1,140 +1,105 @@
 """The exercises of notebook 03, Why decay works."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from coslr.course.checks.answers import (
     Feedback,
-    check_choice,
     check_number,
     correct,
-    same,
-    values,
+    rates_of_a_run,
     wrong,
 )
+from coslr.theory import noisy_quadratic
+
+# The first exercise: one direction, and the loss at which the run shall get stuck.
+H, C, FLOOR = 1.0, 0.3, 0.01
+# The second: two directions without noise.
+STEEP, FLAT = 4.0, 0.5
+# The third: the valley of the lesson, and the loss to reach; the best cosine ends at 0.0097.
+CURVATURES = 1 / np.arange(1, 101)
+NOISE = 0.1 * CURVATURES
+UPDATES, GOAL = 1000, 0.0085
 
 
-def one_update(answer: Callable[[float, float, float, float], float]) -> Feedback:
-    """Is ``answer(xx, eta, h, c)`` the expectation of x² after one update of noisy SGD?
+def rate_for_floor(answer: float) -> Feedback:
+    """Which constant rate gets stuck at 0.01, where the curvature is 1 and the variance 0.3?
 
-    The update is x ← x - η (h x + noise), where the noise has mean 0 and variance c.
-
-    >>> one_update(lambda xx, eta, h, c: (1 - eta * h) ** 2 * xx)
-    ✗ Not yet. The noise is missing: it adds η² c.
+    >>> rate_for_floor(0.1333)
+    ✗ Not yet. That leaves out the ηh in 2 - ηh, which is not small here.
     """
-    cases = [
-        (2.0, 0.1, 3.0, 0.7),
-        (0.5, 0.3, 1.5, 2.0),
-        (4.0, 0.25, 0.8, 0.3),
-        (0.0, 0.2, 1.0, 5.0),
-    ]
-    found = values(answer, cases)
-    if isinstance(found, Feedback):
-        return found
-    xx, eta, h, c = np.array(cases).T
-    forgets, noise = (1 - eta * h) ** 2 * xx, eta**2 * c
-    if same(found, forgets + noise):
-        return correct("Each update forgets a share of what was there, and adds noise.")
-    impostors = {
-        "The noise is missing: it adds η² c.": forgets,
-        "The noise is subtracted: independent noise always adds to the mean square.": forgets
-        - noise,
-        "The noise comes in as η ξ, so its square has η², not η.": forgets + eta * c,
-        "The noise comes in as η ξ: the factor η² is missing.": forgets + c,
-        "c is the variance, E[ξ²], already: it is not squared again.": forgets + eta**2 * c**2,
-        "c is the variance, E[ξ²], already: no root is needed.": forgets + eta**2 * np.sqrt(c),
-        "The factor of x is squared too: (1 - ηh)².": (1 - eta * h) * xx + noise,
-        "Check the sign: the update subtracts η h x.": (1 + eta * h) ** 2 * xx + noise,
-        "The square of 1 - ηh has a third term, η² h².": (1 - 2 * eta * h) * xx + noise,
-        "The noise is not multiplied by the curvature.": forgets + eta**2 * h**2 * c,
-        "Only the noise is left: what was there is not forgotten at once.": noise,
-        "That is the loss: E[x²] was asked, without h/2.": h / 2 * (forgets + noise),
-    }
-    for hint, mistake in impostors.items():
-        if same(found, mistake):
-            return wrong(hint)
-    return _differs(found, forgets + noise, cases, ("xx", "eta", "h", "c"))
-
-
-def floor(answer: Callable[[float, float, float], float]) -> Feedback:
-    """Is ``answer(eta, h, c)`` the expected loss at which a constant rate stops improving?
-
-    >>> floor(lambda eta, h, c: eta * c / 4)
-    ✗ Not yet. That is the limit for small rates: keep the ηh in 2 - ηh.
-    """
-    cases = [(0.5, 1.0, 0.3), (0.2, 4.0, 1.7), (1.2, 0.6, 2.0)]
-    found = values(answer, cases)
-    if isinstance(found, Feedback):
-        return found
-    eta, h, c = np.array(cases).T
-    right = eta * c / (2 * (2 - eta * h))
-    if same(found, right):
-        return correct("It grows with the rate and with the noise, and a bit faster than the rate.")
-    impostors = {
-        "That is the limit for small rates: keep the ηh in 2 - ηh.": eta * c / 4,
-        "That is E[x²]: the loss is h/2 times as much.": eta * c / (h * (2 - eta * h)),
-        "The ½ of the loss is missing.": 2 * right,
-        "One η in η² c is cancelled by the forgetting, not both.": c / (2 * (2 - eta * h)),
-        "Divide by 1 - (1 - ηh)², which has a factor ηh in front of 2 - ηh.": h
-        * eta**2
-        * c
-        / (2 * (2 - eta * h)),
-        "Check the sign: 1 - (1 - ηh)² is ηh (2 - ηh).": eta * c / (2 * (2 + eta * h)),
-        "That divides by 1 - (1 - ηh): the factor is squared, (1 - ηh)².": eta * c / 2,
-        "That is what one update adds; the floor is where it balances what is forgotten.": eta**2
-        * c,
-    }
-    for hint, mistake in impostors.items():
-        if same(found, mistake):
-            return wrong(hint)
-    return _differs(found, right, cases, ("eta", "h", "c"))
-
-
-def largest_rate(answer: float) -> Feedback:
-    """Below which constant rate is SGD stable, where the curvatures are 8, 1 and 0.05?
-
-    >>> largest_rate(40)
-    ✗ Not yet. That is the limit of the flattest direction: the steepest explodes long before.
-    """
-    h = np.array([8, 1, 0.05])
     hints = {
-        "At 1/h the steepest direction is fastest: the limit is further up, at |1 - ηh| = 1.": 1
-        / h.max(),
-        "That is the limit of the flattest direction: the steepest explodes long before.": 2
-        / h.min(),
-        "That is the limit of the middle direction alone: all must be stable.": 2 / h[1],
-        "That takes the mean of the curvatures: the steepest decides alone.": 2 / h.mean(),
-        "That takes the sum of the curvatures: each direction moves by itself.": 2 / h.sum(),
-        "That is upside down: the steeper, the smaller the rate.": h.max() / 2,
+        "That leaves out the ηh in 2 - ηh, which is not small here.": 4 * FLOOR / C,
+        "The floor has 2 (2 - ηh) below the line: the first 2 is missing.": 2
+        * FLOOR
+        / (C + FLOOR * H),
+        "That solves for E[x²]: the loss is h/2 times as much, 0.01 in all.": 2
+        * FLOOR
+        / (C + 2 * FLOOR * H)
+        / 2,
+        "Check a sign: ηh moves to the other side as -2 · 0.01 · η.": 4
+        * FLOOR
+        / (C - 2 * FLOOR * H),
+        "That is the noise that one update adds, solved for its rate, not the balance.": math.sqrt(
+            FLOOR / C
+        ),
     }
-    return check_number(answer, 2 / h.max(), hints, digits=3)
+    return check_number(answer, 4 * FLOOR / (C + 2 * FLOOR * H), hints, digits=3)
 
 
-def landscape(answer: str) -> Feedback:
-    """What did the landscape with two minima show?
+def two_rates(answer: Sequence[float]) -> Feedback:
+    """Is the loss 0 after these two falling rates, where the curvatures are 4 and 0.5?
 
-    >>> landscape("a")
-    ✗ Not yet. The straight line passes too, and the cosine run backwards does as well.
+    >>> two_rates([0.25, 2])
+    ✗ Not yet. The loss is 0 after them, but they rise: the higher rate comes first.
     """
-    return check_choice(
-        answer,
-        "b",
-        {
-            "a": "The straight line passes too, and the cosine run backwards does as well.",
-            "c": "Look at the curve of the cosine in its second half: what moves there?",
-            "d": "Compare the two peaks: at the lower one the restarts do no more than the cosine.",
-        },
+    rates = rates_of_a_run(answer, 2)
+    if isinstance(rates, Feedback):
+        return rates
+    loss = abs(float(noisy_quadratic(rates, [STEEP, FLAT], noise=0.0)[-1]))
+    if loss < 1e-12 and rates[0] > rates[1]:
+        return correct("The first rate is four times 2/h of the steep direction, the limit.")
+    if loss < 1e-12:
+        return wrong("The loss is 0 after them, but they rise: the higher rate comes first.")
+    left = [float(np.prod(1 - rates * h) ** 2) for h in (STEEP, FLAT)]
+    if left[0] < 1e-12:
+        return wrong("The steep direction is gone, and the flat one is not: it needs its own rate.")
+    if left[1] < 1e-12:
+        return wrong("The flat direction is gone, and the steep one is not: it needs its own rate.")
+    return wrong(
+        f"After them the loss is {loss:.3g}, not 0: which rate η makes the factor 1 - ηh zero?"
     )
 
 
-def _differs(
-    found: NDArray[np.float64],
-    right: NDArray[np.float64],
-    cases: Sequence[tuple[float, ...]],
-    names: tuple[str, ...],
-) -> Feedback:
-    at = int(np.argmax(~np.isclose(found, right, rtol=1e-9, atol=1e-12)))
-    named = ", ".join(f"{name}={value:g}" for name, value in zip(names, cases[at], strict=True))
-    return wrong(f"For {named} it gives {found[at]:.6g}, and it should be {right[at]:.6g}.")
+def beat_the_cosine(answer: Sequence[float]) -> Feedback:
+    """Do these 1,000 rates end at 0.0085 or below in the lesson's valley?
+
+    >>> from coslr import Cosine
+    >>> beat_the_cosine(Cosine(1000, 0.4823)(np.arange(1000)))
+    ✗ Not yet. They end at 0.00968, the best that a cosine can do. Try another shape.
+    """
+    rates = rates_of_a_run(answer, UPDATES)
+    if isinstance(rates, Feedback):
+        return rates
+    end = float(noisy_quadratic(rates, CURVATURES, NOISE)[-1])
+    if end <= GOAL:
+        return correct(f"They end at {end:.5f}; the best rates of all end at 0.00726.")
+    if end > 10:
+        return wrong(
+            "The loss explodes: too many of the rates are above 2, the limit of a constant one."
+        )
+    said = f"They end at {end:.3g}"
+    shares = rates / rates.max()
+    if np.allclose(shares, np.cos(np.pi * np.arange(UPDATES) / UPDATES / 2) ** 2, atol=1e-6):
+        if end < 0.00969:
+            return wrong(f"{said}, the best that a cosine can do. Try another shape.")
+        return wrong(f"{said}. That is a cosine, whose best peak, 0.48, ends at 0.0097.")
+    if np.ptp(rates) < 1e-12:
+        return wrong(f"{said}. The rate never falls: the best constant one ends at 0.0264.")
+    from_noise = float(noisy_quadratic(rates, CURVATURES, NOISE, start=0.0)[-1])
+    parts = f"{end - from_noise:.2g} is left of the start and {from_noise:.2g} is noise"
+    if end - from_noise > from_noise:
+        return wrong(f"{said}: {parts}. The rates add up to too little.")
+    return wrong(f"{said}: {parts}. Go down earlier or further, so that less noise is left.")

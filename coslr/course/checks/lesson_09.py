@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,41 +13,139 @@ from coslr.course.checks.answers import (
     ETA_MIN,
     NOT_ATTEMPTED,
     Feedback,
-    check_choice,
     correct,
     failed_with,
     not_attempted,
     same,
-    values,
     wrong,
 )
 from coslr.course.museum import EXHIBITS, toy
+from coslr.diagnosis import diagnose as explain
 from coslr.pytorch import AuditError, audit
-from coslr.schedules import Cosine, Schedule, cosine, warmup
+from coslr.schedules import Cosine, Schedule, cosine
 
 with extra("train"):
     import torch
     from torch.optim.lr_scheduler import CosineAnnealingLR
 
 
-def diagnose(number: int, answer: str) -> Feedback:
-    """Is `answer` the letter of the bug in that exhibit of the museum?
+# The words for a guess, from `coslr.diagnosis.CAUSES`: what a trace with this mistake looks like.
+SIGNS = {
+    "never_moves": "the rate would never change",
+    "one_early": "every change would come one update early",
+    "one_late": "every change would come one update late, behind a first rate of the optimizer's",
+    "too_fast": "the whole schedule would be squeezed into a part of the run, perhaps many times",
+    "too_slow": "only the beginning of the schedule would be seen, drawn out over the run",
+    "scaled": "every rate would be the same multiple of the right one, from the first update on",
+    "scaled_from": "the rates would be right for some time, and then all the same multiple",
+    "restarted": "the schedule would begin anew in the middle of the run",
+    "never_restarts": "the first cycle would be right, and the rate would then stay at its end",
+    "missed_restart": "a single update, the first of a cycle, would have a wrong rate",
+    "used_up": "the run would begin with a rate from a later part of the schedule",
+    "climbs_again": "the rate would reach the floor too early and rise from there",
+    "clock_in_warmup": "the rate would jump where the warm-up ends",
+    "warmup_from_zero": "the first update would have the rate 0",
+}
 
-    >>> diagnose(1, "a")
-    ✗ Not yet. With that bug the training begins where the schedule ends.
-    >>> diagnose(1, "d")
-    ✓ Right. The boundaries are in another unit, and are never reached.
+
+def guesses(answer: Mapping[int, str]) -> Feedback:
+    """Are these the words of `SIGNS` that explain the exhibits with these numbers?
+
+    >>> guesses({1: "too_slow", 2: "too_fast"})
+    ✗ Not yet. Exhibit 1: with too_slow, only the beginning of the schedule would be seen, drawn \
+out over the run.
+    >>> guesses({1: "never_moves", 2: ...})
+    … Not attempted yet. Right so far: 1. Still open: 2.
     """
-    exhibit = EXHIBITS[number]
-    why = {
-        other.letter: f"With that bug {other.symptom}."
-        for other in EXHIBITS.values()
-        if other is not exhibit
-    }
-    feedback = check_choice(answer, exhibit.letter, why)
-    if feedback.is_right:
-        return correct(f"{exhibit.bug[0].upper()}{exhibit.bug[1:]}.")
-    return feedback
+    if not_attempted(answer):
+        return NOT_ATTEMPTED
+    if not isinstance(answer, Mapping) or not answer or not set(answer) <= set(EXHIBITS):
+        return wrong(
+            f"The answer must be a dict from an exhibit's number to a word, not {answer!r}."
+        )
+    made = {number: word for number, word in answer.items() if not not_attempted(word)}
+    if not made:
+        return NOT_ATTEMPTED
+    for number, word in made.items():
+        if not isinstance(word, str) or word.strip().lower() not in SIGNS:
+            return wrong(f"Exhibit {number}: {word!r} is none of {', '.join(SIGNS)}.")
+        guess = word.strip().lower()
+        if guess != EXHIBITS[number].diagnosis().cause:
+            return wrong(f"Exhibit {number}: with {guess}, {SIGNS[guess]}.")
+    if waiting := [str(number) for number in answer if number not in made]:
+        so_far = ", ".join(map(str, made))
+        return Feedback(None, f"Right so far: {so_far}. Still open: {', '.join(waiting)}.")
+    return correct("diagnose says the same of each of these traces.")
+
+
+# The loop of the second exercise is to be broken at this update or later.
+BROKEN_FROM, BROKEN_UPDATES = 50, 100
+
+
+def broken_late(answer: Callable[[torch.optim.Optimizer, int], object]) -> Feedback:
+    """Does ``answer(optimizer, updates)`` break a cosine late, by a mistake that has a name?
+
+    The schedule is a cosine from 0.1 to 0 over 100 updates. The audit must stop at update 50 or
+    later, and `coslr.diagnose` must know a cause that explains the whole trace.
+    """
+    if not_attempted(answer):
+        return NOT_ATTEMPTED
+    optimizer = toy(lr=ETA_MAX)
+    try:
+        with audit(optimizer) as trace, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyTorch may warn of the mistake
+            returned: object = answer(optimizer, BROKEN_UPDATES)
+    except Exception as error:
+        return failed_with(error)
+    used = np.array(trace.rates)
+    if not len(used) and not_attempted(returned):
+        return NOT_ATTEMPTED
+    if len(used) != BROKEN_UPDATES:
+        return wrong(f"It makes {len(used)} updates, and {BROKEN_UPDATES} were asked.")
+    schedule = Cosine(BROKEN_UPDATES, ETA_MAX)
+    said = _sentence(used, schedule)
+    if not said:
+        return Feedback(None, "The audit is silent: every rate is right.")
+    found = explain(used, schedule)
+    first = _first_difference(used, schedule)
+    if first < BROKEN_FROM:
+        return wrong(f"{said} That is before update {BROKEN_FROM}.")
+    if not found:
+        return wrong(
+            f"{said} But diagnose knows no cause for this trace. Break the loop as people do: by a "
+            "new scheduler, a lost state, or a factor."
+        )
+    return correct(f"{said} And diagnose says: {found[0].cause}. {found[0].says}")
+
+
+def _first_difference(used: np.ndarray, schedule: Schedule) -> int:
+    right = schedule(np.arange(len(used)))
+    return int(np.argmax(~np.isclose(used, right, rtol=1e-9, atol=1e-15)))
+
+
+def read_log(answer: tuple[str, int]) -> Feedback:
+    """Is this the cause that explains the museum's log, and the length that the cosine had?
+
+    >>> read_log(("wrong_length", 900))
+    ✗ Not yet. The cause is right. 900 is the length that was meant; which one was used?
+    """
+    if not_attempted(answer):
+        return NOT_ATTEMPTED
+    if not isinstance(answer, tuple | list) or len(answer) != 2:
+        return wrong(f"The answer must be a cause and a number, not {answer!r}.")
+    if not_attempted(*answer):
+        return NOT_ATTEMPTED
+    cause, length = answer
+    if cause != "wrong_length":
+        return wrong(
+            f"{cause!r} does not explain every row. Give diagnose the updates of the rows too: "
+            "updates=trace.indices."
+        )
+    if length == 900:
+        return wrong("The cause is right. 900 is the length that was meant; which one was used?")
+    if isinstance(length, bool) or not isinstance(length, int | float) or length != 1000:
+        return wrong(f"The cause is right, and the length is not {length!r}: see its parameters.")
+    return correct("The cosine's 1,000 updates count the 100 of the warm-up, so it never ends.")
 
 
 def _sentence(rates: np.ndarray, schedule: Schedule, first_update: int = 0) -> str:
@@ -110,42 +208,6 @@ def repaired_loop(
         return wrong(f"{said} The rate moves once an epoch: it should move at every update.")
     if same(used, np.full(total, used[0])):
         return wrong(f"{said} The rate never moves.")
-    return wrong(said)
-
-
-def repaired_warmup(
-    answer: Callable[[float, int, int], float], rise: int = 5, updates: int = 25
-) -> Feedback:
-    """Is ``answer(t, rise, updates)`` a warm-up in equal steps to 0.1 and a cosine from there to 0?
-
-    No update has the rate 0; the cosine begins at t = `rise` and ends at t = `updates`.
-    """
-    t = np.arange(updates)
-    found = values(answer, [(int(i), rise, updates) for i in t])
-    if isinstance(found, Feedback):
-        return found
-    said = _sentence(found, warmup(Cosine(updates - rise, ETA_MAX), rise))
-    if not said:
-        return correct("The audit is silent.")
-    zero = found[0] == 0
-    after = found[rise:]
-    running = same(after, cosine(t[rise:], updates, ETA_MAX))
-    if zero and running and same(found[:rise], ETA_MAX * t[:rise] / rise):
-        return _as_found(said)
-    if zero:
-        return wrong(f"{said} The first update still has the rate 0.")
-    if running:
-        return wrong(f"{said} The cosine's clock still runs during the warm-up.")
-    if same(after, cosine(t[rise:] - rise, updates, ETA_MAX)):
-        return wrong(
-            f"{said} The cosine's clock starts after the warm-up now, but it still takes all "
-            f"{updates} updates, and only {updates - rise} are left."
-        )
-    if same(found[:rise], ETA_MAX * (t[:rise] + 1) / rise):
-        return wrong(
-            f"{said} The warm-up is at the peak one update too early: {rise} equal steps lie "
-            f"between its first rate and t = {rise}, and one before."
-        )
     return wrong(said)
 
 

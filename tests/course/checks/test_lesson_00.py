@@ -1,63 +1,122 @@
-import math
-from functools import partial
+import contextlib
 
-import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR
 
-from coslr import Cosine, CosineWarmRestarts
+from coslr import Constant, Cosine
 from coslr.course.checks import lesson_00
+from coslr.pytorch import ScheduleLR
 from tests.course.checks.harness import Checkers
 
-PI = math.pi
 
-own_run = partial(lesson_00.own_run, epochs=12, updates=78, eta_max=0.05, eta_min=0.001)
+def loop(updates=20, before=None, steps=lambda update: 1, scheduler_first=False):
+    """The right loop, in parts that a test can replace."""
+
+    def answer(optimizer, scheduler):
+        for update in range(updates):
+            if before:
+                before(update, optimizer)
+            for _ in range(steps(update) if scheduler_first else 0):
+                scheduler.step()
+            optimizer.step()
+            for _ in range(0 if scheduler_first else steps(update)):
+                scheduler.step()
+
+    return answer
+
+
+def at(update, factor):
+    """Multiply the rate once, by hand."""
+
+    def before(now, optimizer):
+        if now == update:
+            optimizer.param_groups[0]["lr"] *= factor
+
+    return before
+
+
+def two_loops(optimizer, scheduler):
+    for _ in range(2):
+        loop(12)(optimizer, CosineAnnealingLR(optimizer, T_max=20))
+
+
+def swallows_the_error(optimizer, scheduler):
+    with contextlib.suppress(AssertionError):
+        loop(before=at(2, 0.5))(optimizer, scheduler)
+
+
+def both(schedule):
+    """The scheduler and the audit follow the same schedule."""
+    return lambda optimizer: (ScheduleLR(optimizer, schedule), schedule)
+
+
+def torch_s(T_max, schedule, eta_min=0.0001):
+    return lambda optimizer: (CosineAnnealingLR(optimizer, T_max, eta_min), schedule)
+
+
+def lower_peak(optimizer):
+    optimizer.param_groups[0]["lr"] = 0.01
+    return CosineAnnealingLR(optimizer, 390, 0.0001), Cosine(390, 0.01, 0.0001)
+
+
+def read_from_the_optimizer(optimizer):
+    scheduler = CosineAnnealingLR(optimizer, 5, 0.0001)
+    return scheduler, lambda t: optimizer.param_groups[0]["lr"]
+
 
 RIGHT = {
-    lesson_00.tenth_of_peak: [
-        0.7952,
-        0.795,
-        0.80,
-        2 / PI * math.acos(0.1**0.5),
-        np.float32(0.7952),
+    lesson_00.caught: [
+        loop(before=at(10, 0.5)),
+        loop(before=at(19, 2)),
+        loop(steps=lambda update: update < 12),
+        loop(steps=lambda update: 1 + (update == 14)),
+        loop(updates=40),
+        two_loops,
     ],
-    own_run: [Cosine(936, 0.05, 0.001), Cosine(936.0, 0.1 / 2, 0.001), Cosine(12 * 78, 0.05, 1e-3)],
+    lesson_00.unseen: [
+        both(Cosine(5, 0.1, 0.0001)),
+        both(Cosine(389, 0.1, 0.0001)),
+        both(Cosine(390, 0.1)),
+        both(Constant(0.1)),
+        torch_s(390, Cosine(390, 0.1, 0.001), eta_min=0.001),
+        lambda optimizer: [*both(Constant(0.05))(optimizer)],
+        lower_peak,
+        read_from_the_optimizer,
+    ],
 }
 
 # A checker, a usual mistake, and a part of the hint that only this mistake must get.
 IMPOSTORS = [
-    (lesson_00.tenth_of_peak, 0.9, "straight line"),
-    (lesson_00.tenth_of_peak, 0.205, "fallen by a tenth"),
-    (lesson_00.tenth_of_peak, 79.5, "percent"),
-    (lesson_00.tenth_of_peak, 2.5, "radians"),
-    (lesson_00.tenth_of_peak, 0.76, "too small"),
-    (lesson_00.tenth_of_peak, 0.83, "too large"),
-    (own_run, Cosine(12, 0.05, 0.001), "in epochs"),
-    (own_run, Cosine(78, 0.05, 0.001), "one epoch"),
-    (own_run, Cosine(935, 0.05, 0.001), "t = 935"),
-    (own_run, Cosine(937, 0.05, 0.001), "how many updates"),
-    (own_run, Cosine(936, 0.05), "eta_min is 0, and should be 0.001"),
-    (own_run, Cosine(936, 0.1, 0.001), "eta_max is 0.1, and should be 0.05"),
-    (own_run, CosineWarmRestarts(936, 0.05, 0.001), "must be a Cosine"),
-    (own_run, 936, "must be a Cosine"),
+    (lesson_00.caught, loop(), "All 20 updates"),
+    (lesson_00.caught, loop(updates=15), "ends after 15 updates"),
+    (lesson_00.caught, loop(scheduler_first=True), "stops it at update 0:"),
+    (lesson_00.caught, loop(steps=lambda update: 0), "stops it at update 1:"),
+    (lesson_00.caught, loop(before=at(9, 0.5)), "stops it at update 9:"),
+    (lesson_00.caught, swallows_the_error, "stops it at update 2:"),
+    (lesson_00.caught, lambda optimizer, scheduler: scheduler.step(), "makes no update"),
+    (lesson_00.caught, lambda optimizer: optimizer.step(), "TypeError"),
+    (lesson_00.caught, 10, "must be a function of optimizer and scheduler"),
+    (lesson_00.unseen, torch_s(390, Cosine(390, 0.1, 0.0001)), "rates that you mean"),
+    (lesson_00.unseen, both(Cosine(390, 0.1, 0.0001)), "rates that you mean"),
+    (lesson_00.unseen, torch_s(5, Cosine(5, 0.1, 0.0001)), "sees it, at update 6:"),
+    (lesson_00.unseen, torch_s(5, Cosine(390, 0.1, 0.0001)), "sees it, at update 1:"),
+    (lesson_00.unseen, both(Cosine(780, 0.1, 0.0001)), "at update 390 of 780"),
+    (lesson_00.unseen, torch_s(5, None), "name one"),
+    (lesson_00.unseen, lambda optimizer: LinearLR(optimizer), "two things"),
+    (lesson_00.unseen, lambda optimizer: (Cosine(5, 0.1), Cosine(5, 0.1)), "AttributeError"),
+    (lesson_00.unseen, 5, "must be a function of the optimizer"),
 ]
 
 
 class TestCheckers(Checkers):
     module, right, impostors = lesson_00, RIGHT, IMPOSTORS
+    functions = [lesson_00.caught, lesson_00.unseen]
 
 
-counts = st.integers(1, 500)
-peaks = st.floats(1e-6, 10)
+@pytest.mark.parametrize("update", range(20))
+def test_the_error_must_come_in_the_second_half(update):
+    assert lesson_00.caught(loop(before=at(update, 0.5))).is_right is (update >= 10)
 
 
-@given(epochs=counts, updates=counts, eta_max=peaks, part=st.floats(0, 0.9))
-def test_any_run_s_own_cosine_is_right_and_a_wrong_rate_is_named(epochs, updates, eta_max, part):
-    run = dict(epochs=epochs, updates=updates, eta_max=eta_max, eta_min=part * eta_max)
-    T_max = epochs * updates
-    assert lesson_00.own_run(Cosine(T_max, eta_max, part * eta_max), **run).is_right is True
-    peak = lesson_00.own_run(Cosine(T_max, 2 * eta_max, part * eta_max), **run)
-    assert peak.message.startswith("eta_max is")
-    floor = lesson_00.own_run(Cosine(T_max, eta_max, 0.95 * eta_max), **run)
-    assert floor.message.startswith("eta_min is")
-    assert lesson_00.own_run(Cosine(T_max + 0.5, eta_max, part * eta_max), **run).is_right is False
+def test_dots_for_both_parts_are_no_attempt():
+    assert lesson_00.unseen(lambda optimizer: (..., ...)).is_right is None

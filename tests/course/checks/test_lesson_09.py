@@ -1,11 +1,10 @@
-from functools import partial
-
 import pytest
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR
 
-from coslr import Cosine, cosine, warmup
+from coslr import Cosine, cosine
 from coslr.course.checks import lesson_09
 from coslr.course.museum import EXHIBITS
+from coslr.diagnosis import CAUSES
 from coslr.pytorch import ScheduleLR
 from tests.course.checks.harness import Checkers
 
@@ -61,29 +60,38 @@ def linear(optimizer, epochs, batches):
         scheduler.step()
 
 
-def rate(first, after):
-    """A warm-up by its two pieces, functions of (t, rise, updates)."""
-    return lambda t, rise, updates: (first if t < rise else after)(t, rise, updates)
+def broken(at, harm):
+    """The right loop, in which `harm(optimizer, scheduler)` comes before an update."""
+
+    def train(optimizer, updates):
+        scheduler = CosineAnnealingLR(optimizer, T_max=updates)
+        for t in range(updates):
+            if t == at:
+                scheduler = harm(optimizer, scheduler) or scheduler
+            optimizer.step()
+            scheduler.step()
+
+    return train
 
 
-def from_zero(t, rise, updates):
-    return 0.1 * t / rise
+def twice(optimizer, scheduler):
+    optimizer.param_groups[0]["lr"] *= 2
 
 
-def above_zero(t, rise, updates):
-    return 0.1 * (t + 1) / (rise + 1)
+def anew(optimizer, scheduler):
+    optimizer.param_groups[0]["lr"] = 0.1
+    del optimizer.param_groups[0]["initial_lr"]
+    return CosineAnnealingLR(optimizer, T_max=100)
 
 
-def clock_runs(t, rise, updates):
-    return cosine(t, updates, 0.1)
+def one_odd_rate(optimizer, updates):
+    for t in range(updates):
+        optimizer.param_groups[0]["lr"] = 0.0123 if t in (60, 62, 67) else cosine(t, updates, 0.1)
+        optimizer.step()
 
 
-def shifted(t, rise, updates):
-    return cosine(t - rise, updates - rise, 0.1)
-
-
-def too_long(t, rise, updates):
-    return cosine(t - rise, updates, 0.1)
+def too_short(optimizer, updates):
+    broken(60, twice)(optimizer, updates - 1)
 
 
 def torch_cosine(optimizer, **settings):
@@ -118,27 +126,38 @@ def with_schedule(last_epoch, momentum=True):
     return answer
 
 
+TRUE = {number: exhibit.diagnosis().cause for number, exhibit in EXHIBITS.items()}
+
 RIGHT = {
-    **{
-        partial(lesson_09.diagnose, n): [e.letter, f" {e.letter.upper()} "]
-        for n, e in EXHIBITS.items()
-    },
-    lesson_09.repaired_loop: [loop(), ours, by_hand(0)],
-    lesson_09.repaired_warmup: [
-        rate(above_zero, shifted),
-        lambda t, rise, updates: warmup(Cosine(updates - rise, 0.1), rise)(t),
+    lesson_09.guesses: [
+        TRUE,
+        {number: f" {cause.upper()} " for number, cause in TRUE.items()},
+        {2: "too_fast"},
     ],
+    lesson_09.broken_late: [broken(50, twice), broken(99, twice), broken(60, anew)],
+    lesson_09.read_log: [("wrong_length", 1000), ["wrong_length", 1000.0]],
+    lesson_09.repaired_loop: [loop(), ours, by_hand(0)],
     lesson_09.repaired_resume: [resume(), optimizer_first, with_schedule(39)],
 }
 
 # A checker, a usual mistake, and a part of the hint that only this mistake must get.
 IMPOSTORS = [
     *[
-        (partial(lesson_09.diagnose, n), other.letter, other.symptom)
-        for n, e in EXHIBITS.items()
-        for other in EXHIBITS.values()
-        if other is not e
+        (lesson_09.guesses, {number: word}, f"Exhibit {number}: with {word}, {sign}")
+        for number, cause in TRUE.items()
+        for word, sign in lesson_09.SIGNS.items()
+        if word != cause
     ],
+    (lesson_09.guesses, {1: "stuck"}, "'stuck' is none of"),
+    (lesson_09.guesses, {13: "too_fast"}, "from an exhibit's number"),
+    (lesson_09.broken_late, broken(49, twice), "before update 50"),
+    (lesson_09.broken_late, one_odd_rate, "knows no cause"),
+    (lesson_09.broken_late, too_short, "It makes 99 updates"),
+    (lesson_09.broken_late, lambda o, updates: o.nothing, "no attribute 'nothing'"),
+    (lesson_09.read_log, ("too_fast", 1000), "does not explain every row"),
+    (lesson_09.read_log, ("wrong_length", 900), "900 is the length that was meant"),
+    (lesson_09.read_log, ("wrong_length", 1100), "the length is not 1100"),
+    (lesson_09.read_log, 1000, "a cause and a number"),
     (lesson_09.repaired_loop, loop(lambda epochs, batches: epochs), "counts epochs"),
     (lesson_09.repaired_loop, loop(lambda epochs, batches: batches), "a single epoch"),
     (lesson_09.repaired_loop, loop(order="scheduler, optimizer"), "one update early"),
@@ -148,15 +167,6 @@ IMPOSTORS = [
     (lesson_09.repaired_loop, constant, "never moves"),
     (lesson_09.repaired_loop, linear, "but 0.0975 is in force"),
     (lesson_09.repaired_loop, lambda o, e, b: o.nothing, "no attribute 'nothing'"),
-    (lesson_09.repaired_warmup, rate(from_zero, shifted), "still has the rate 0"),
-    (lesson_09.repaired_warmup, rate(above_zero, clock_runs), "still runs during"),
-    (lesson_09.repaired_warmup, rate(above_zero, too_long), "only 20 are left"),
-    (
-        lesson_09.repaired_warmup,
-        rate(lambda t, rise, updates: 0.1 * (t + 1) / rise, shifted),
-        "peak one update too early",
-    ),
-    (lesson_09.repaired_warmup, rate(lambda *_: 0.05, shifted), "but 0.05 is in force"),
     (lesson_09.repaired_resume, resume(False, False), "starts from the beginning"),
     (lesson_09.repaired_resume, resume(False, True), "old optimizer's, and right"),
     (lesson_09.repaired_resume, with_schedule(40), "one update early"),
@@ -169,14 +179,27 @@ IMPOSTORS = [
 
 class TestCheckers(Checkers):
     module, right, impostors = lesson_09, RIGHT, IMPOSTORS
-    functions = [lesson_09.repaired_loop, lesson_09.repaired_warmup, lesson_09.repaired_resume]
+    functions = [lesson_09.broken_late, lesson_09.repaired_loop, lesson_09.repaired_resume]
+
+
+def test_every_word_is_one_of_diagnose_and_every_exhibit_has_its_word():
+    assert set(TRUE.values()) <= set(lesson_09.SIGNS) <= set(CAUSES)
+
+
+def test_answers_with_some_dots_left_are_not_wrong():
+    for feedback in (
+        lesson_09.guesses({1: TRUE[1], 2: ...}),
+        lesson_09.guesses({1: ..., 2: ...}),
+        lesson_09.read_log(("wrong_length", ...)),
+        lesson_09.broken_late(broken(-1, twice)),
+    ):
+        assert feedback.is_right is None
 
 
 @pytest.mark.parametrize(
     ("checker", "found"),
     [
         (lesson_09.repaired_loop, loop(lambda epochs, batches: epochs, "scheduler, optimizer")),
-        (lesson_09.repaired_warmup, rate(from_zero, clock_runs)),
         (lesson_09.repaired_resume, resume(True, False)),
     ],
 )

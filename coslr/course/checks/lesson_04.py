@@ -1,0 +1,103 @@
+"""The exercises of notebook 04, Local minima."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coslr.course.checks.answers import (
+    NOT_ATTEMPTED,
+    Feedback,
+    correct,
+    floats,
+    not_attempted,
+    rates_of_a_run,
+    wrong,
+)
+from coslr.course.two_wells import TOP, ends, height
+from coslr.schedules import Cosine
+
+UPDATES = 1000
+SEED, RUNS = 7, 16_000  # so many runs that another seed would change no verdict
+EQUAL, ENOUGH = 0.02, 0.85  # of the first two exercises, as shares
+GOAL = -0.0795  # of the third; the tuned line ends at -0.079
+
+
+def equal_escape(answer: float) -> Feedback:
+    """Is this a peak at which the cosine and the constant escape equally often, to 2 points?
+
+    >>> equal_escape(0.1)
+    ✗ Not yet. There 53 % of the constant's runs escape and 17 % of the cosine's: go higher.
+    """
+    if not_attempted(answer):
+        return NOT_ATTEMPTED
+    try:
+        array = floats(answer)
+    except Exception:  # numpy and the answer's own methods raise what they like
+        array = np.array(math.nan)
+    if array.shape != () or not np.isfinite(array):
+        return wrong(f"The answer must be a number, not {answer!r}.")
+    peak = float(array)
+    if not 0 < peak <= 1:
+        return wrong("The peak must be above 0, and at most 1: beyond, runs jump over both wells.")
+    constant = _share(_ended(np.full(UPDATES, peak)))
+    cosine = _share(_ended(Cosine(UPDATES, peak)(np.arange(UPDATES))))
+    said = f"{constant:.0%} of the constant's runs escape and {cosine:.0%} of the cosine's"
+    said = said.replace("%", " %")
+    if abs(constant - cosine) <= EQUAL and min(constant, cosine) > 0.5:
+        return correct(f"There {said}. At this peak the shapes seem to make no difference.")
+    if max(constant, cosine) <= 0.5 and abs(constant - cosine) <= EQUAL:
+        return wrong(f"There {said}: equal, but only because hardly any run gets over.")
+    return wrong(f"There {said}: go {'higher' if constant > cosine else 'lower'}.")
+
+
+def never_falls(answer: Sequence[float]) -> Feedback:
+    """Do these 1,000 rates never fall, and do at least 85 % of the runs escape?
+
+    >>> never_falls([0.1] * 1000)
+    ✗ Not yet. 53 % of the runs escape: too cold for most of them to get over in time.
+    """
+    rates = rates_of_a_run(answer, UPDATES)
+    if isinstance(rates, Feedback):
+        return rates
+    falls = np.flatnonzero(np.diff(rates) < -1e-12)
+    if falls.size:
+        return wrong(f"The rate falls after update {falls[0]}.")
+    share = _share(_ended(rates))
+    said = f"{share:.0%} of the runs escape".replace("%", " %")
+    if share >= ENOUGH:
+        return correct(f"{said}, and the rate never fell.")
+    if rates[-1] > 0.17:
+        return wrong(f"{said}: too hot at the end, where they hop back as well.")
+    return wrong(f"{said}: too cold for most of them to get over in time.")
+
+
+def cool_better(answer: Sequence[float]) -> Feedback:
+    """Is the mean loss after these 1,000 rates -0.0795 or lower?
+
+    >>> cool_better(Cosine(1000, 0.28)(np.arange(1000)))
+    ✗ Not yet. The mean loss is -0.0762, with 88 % in the deeper basin: cool more slowly.
+    """
+    rates = rates_of_a_run(answer, UPDATES)
+    if isinstance(rates, Feedback):
+        return rates
+    x = _ended(rates)
+    share, loss = _share(x), float(height(x).mean())
+    said = f"The mean loss is {loss:.4f}, with {share:.0%} in the deeper basin".replace("%", " %")
+    if loss <= GOAL:
+        return correct(f"{said}. Slow cooling gathers runs there, whatever its curve is called.")
+    if rates[-1] > 0.03:
+        return wrong(f"{said}: the last rate, {rates[-1]:.2g}, keeps the runs hopping. End at 0.")
+    if rates.max() < 0.2:
+        return wrong(f"{said}: no rate is hot enough for all runs to get over.")
+    return wrong(f"{said}: cool more slowly.")
+
+
+def _ended(rates: NDArray[np.float64]) -> NDArray[np.float64]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return ends(rates, SEED, RUNS)
+
+
+def _share(x: NDArray[np.float64]) -> float:
+    return float((x < TOP).mean())

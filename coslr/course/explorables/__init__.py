@@ -1,0 +1,151 @@
+"""Explorables: figures that the reader moves, with no kernel and nothing fetched.
+
+Each function returns an object that shows itself as the last line of a cell. Its HTML works in
+JupyterLab, in Colab, on the course's site and in a file opened from disk. In a notebook that the
+reader has not trusted, JupyterLab removes the script, and a still picture with its text is left.
+
+The formulas of schedules, losses and outcomes are written a second time in JavaScript, beside this
+file. The tests in a browser compare their numbers with Python's.
+"""
+
+import numpy as np
+
+from coslr import Cosine
+from coslr.course.explorables._page import Explorable, darker, dashes, explorable, lighter
+from coslr.course.explorables._particles import ends
+from coslr.course.plotting import LOOKS, axes, name_lines
+from coslr.course.two_wells import DEEP, START, TOP, height
+from coslr.diagnosis import CAUSES
+from coslr.experiments.outcomes import judge
+from coslr.theory import noisy_quadratic
+
+__all__ = ["Explorable", "cloud", "draw_a_schedule", "how_many_seeds", "noise_floor"]
+
+# The families of schedules that the scripts know, under the names of their looks.
+FAMILIES = ["cosine", "linear", "step", "exponential", "WSD", "constant", "restarts"]
+
+
+def draw_a_schedule() -> Explorable:
+    """A curve with handles: its rates, its mean, and what `coslr.diagnose` says of a wrong loop.
+
+    The reader drags the handles, or chooses a family and moves its parameters. A training loop that
+    is one early, too fast, or reset at a resume leaves its trace over the schedule.
+
+    Example:
+        >>> draw_a_schedule().title
+        'The rate you plan is not always the rate you use'
+    """
+    schedule = Cosine(100, 0.1)
+    updates = np.arange(100)
+    ax = axes("update", "learning rate", "A schedule, and a loop four times too fast", height=3)
+    ax.plot(updates, schedule(updates), label="cosine")
+    ax.plot(updates, schedule(4 * updates), color="black", linestyle=":", label="used")
+    return explorable(
+        "schedule",
+        "The rate you plan is not always the rate you use",
+        "Drag the curve, or choose a family and move its numbers. Then let the training loop make "
+        "a mistake, and compare the rates that it uses.",
+        name_lines(ax).get_figure(),
+        looks=_looks(),
+        causes={name: CAUSES[name] for name in _TOLD},
+    )
+
+
+# What the mistakes of the first explorable can look like.
+_TOLD = ("right", "never_moves", "one_early", "too_fast", "restarted")
+
+
+def noise_floor() -> Explorable:
+    """The rate, and the expected loss of the noisy quadratic, split into start and noise.
+
+    The curvatures are 1, 1/2, ..., 1/n, as in lesson 03, and the noise of each direction is in
+    proportion to its curvature.
+
+    Example:
+        >>> noise_floor().title
+        'Each update forgets the start, and adds noise'
+    """
+    rates, curvatures = Cosine(1000, 0.1)(np.arange(1000)), 1 / np.arange(1, 101)
+    ax = axes("update", "expected loss", "The start is forgotten, the noise comes in", height=3)
+    for name, noise, start in (("loss", 0.1, 1.0), ("of the start", 0.0, 1.0), ("noise", 0.1, 0.0)):
+        curve = noisy_quadratic(rates, curvatures, noise * curvatures, start=start)
+        ax.semilogy(np.arange(1, 1001), curve[1:], label=name)
+    ax.set_ylim(1e-4, 10)
+    return explorable(
+        "noise",
+        "Each update forgets the start, and adds noise",
+        "Move the peak. A high rate forgets fast and keeps much noise; a low rate does the "
+        "reverse. Where is the sum lowest?",
+        name_lines(ax).get_figure(),
+        looks=_looks(),
+    )
+
+
+def cloud() -> Explorable:
+    """A thousand runs on a curve with two wells, under the reader's schedule, as a film.
+
+    The landscape is that of `coslr.course.two_wells`. A seed gives the same film in the browser and
+    in Python.
+
+    Example:
+        >>> cloud().title
+        'A high rate crosses the barrier, a falling rate settles'
+    """
+    where = ends(Cosine(1000, 0.2)(np.arange(1000)), seed=1)
+    x = np.linspace(-1.6, 1.6, 200)
+    share = f"{(where < TOP).mean():.1%}".replace("%", " %")
+    title = f"A thousand runs after a cosine: {share} in the deeper basin"
+    ax = axes("weight x", "loss", title, height=3)
+    ax.plot(x, height(x), color="#8a8a8a", linestyle="-", label="the landscape")
+    lift = np.linspace(0, 0.06, 40)[np.arange(250) % 40]
+    ax.plot(where[:250], height(where[:250]) + lift, "o", color="#0072B2", ms=3, label="_runs")
+    ax.set_ylim(-0.15, 0.6)
+    return explorable(
+        "cloud",
+        "A high rate crosses the barrier, a falling rate settles",
+        "A thousand runs start in the shallow basin. Press Play, then try another peak or another "
+        "schedule.",
+        ax.get_figure(),
+        looks=_looks(),
+        START=START,
+        PASS=TOP,
+        DEEP=DEEP,
+    )
+
+
+def how_many_seeds() -> Explorable:
+    """Five hundred simulated studies, and what each says, as the number of seeds grows.
+
+    A study is judged as `coslr.experiments.outcomes.judge` judges it.
+
+    Example:
+        >>> how_many_seeds().title
+        'With few seeds most studies are open'
+    """
+    counts = np.array([2, 4, 8, 16, 32])
+    drawn = np.random.default_rng(0).normal(0.3, 0.5, (200, counts[-1]))
+    words = [[judge(pairs[:n], "accuracy", 0.3).word for pairs in drawn] for n in counts]
+    ax = axes("seeds in a study", "studies (%)", "What 200 studies say of one difference", height=3)
+    for name in ("better", "worse", "equivalent", "open"):
+        ax.plot(counts, [100 * np.mean(np.array(row) == name) for row in words], label=name)
+    return explorable(
+        "seeds",
+        "With few seeds most studies are open",
+        "Each dot is a study. More seeds make its interval narrower, so the dot sinks until it "
+        "falls into an answer. Is it the right one?",
+        name_lines(ax).get_figure(),
+    )
+
+
+def _looks() -> dict[str, dict[str, str]]:
+    """Colours and dashes of the families, for light and for dark pages."""
+    found = {}
+    for name in FAMILIES:
+        colour = str(LOOKS[name]["color"])
+        found[name] = {
+            "light": darker(colour, 0.25 if name in ("WSD", "step", "exponential") else 0.0),
+            "dark": lighter(colour, 0.85 if name == "constant" else 0.45),
+            "dash": dashes(LOOKS[name]["linestyle"]),
+        }
+    return found
+

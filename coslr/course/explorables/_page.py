@@ -1,0 +1,144 @@
+"""How an explorable becomes one piece of HTML: a still picture, its text, and the script.
+
+JupyterLab removes scripts, styles and SVG from a notebook that the reader has not trusted, and keeps
+text and images with a data address. So these two come first, and the script replaces them when it
+runs.
+"""
+
+import io
+import json
+import re
+from base64 import b64encode
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from coslr._optional import extra
+from coslr.course.descriptions import describe
+
+with extra("course"):
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+HERE = Path(__file__).parent
+LIMIT = 40_000  # bytes of one piece of HTML
+DPI = 100  # of the still pictures, which stand for a moment only where scripts run
+STILL_COLOURS = 24  # lines and text need few, and a small palette makes a small file
+STANDS_STILL = "This picture stands still. It moves where scripts run: run this cell, or trust the "
+STANDS_STILL += "notebook and open it again."
+
+
+@dataclass(frozen=True)
+class Explorable:
+    """A figure that the reader moves, as the last line of a cell shows it.
+
+    Attributes:
+        title: the message of the figure.
+        text: what the still picture shows, for a terminal and for readers who cannot see it.
+        html: the whole piece; it fetches nothing and needs nothing beside it on the page.
+    """
+
+    title: str
+    text: str
+    html: str
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return f"Explorable: {self.title}. {self.text}"
+
+
+def explorable(
+    piece: str, title: str, lead: str, picture: Figure, **settings: object
+) -> Explorable:
+    """One explorable.
+
+    Args:
+        piece: name of the script in this folder, without its ending.
+        title: the message of the figure, without a full stop.
+        lead: one or two sentences that say what the reader can do.
+        picture: the still picture, with a title and labels, from which its text is made.
+        settings: numbers and words of the course that the script needs.
+    """
+    text = describe(picture)
+    values = {"piece": piece, "title": title, "lead": lead, **settings}
+    style = packed(HERE / "style.css")
+    scripts = packed(HERE / "shared.js") + packed(HERE / f"{piece}.js")
+    constants = f"const SETTINGS={_literal(values)},STYLE={_literal(style)};"
+    page = (
+        f'<div data-coslr="{piece}">\n'
+        f"<p><strong>{escape(title)}</strong></p>\n"
+        f"{_still(picture, text)}\n"
+        f"<p><em>{STANDS_STILL}</em></p>\n"
+        f'<script>(() => {{\n"use strict";\n{constants}\n{scripts}}})();</script>\n'
+        "</div>"
+    )
+    return Explorable(title, text, page)
+
+
+def packed(path: Path) -> str:
+    """A file's text without indents, blank lines, and the comments that have a line of their own.
+
+    >>> "//" in packed(HERE / "seeds.js") or "/*" in packed(HERE / "style.css")
+    False
+    """
+    source = path.read_text(encoding="utf-8")
+    if path.suffix == ".css":
+        return re.sub(r"\s*([{}:;,])\s+", r"\1", re.sub(r"/\*.*?\*/\s*", "", source, flags=re.S))
+    lines = (line.strip() for line in source.splitlines())
+    return "".join(line + "\n" for line in lines if line and not line.startswith("//"))
+
+
+def _literal(value: Any) -> str:
+    """A JavaScript literal that cannot end the script that it stands in."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+
+
+def _still(figure: Figure, text: str) -> str:
+    raw, png = io.BytesIO(), io.BytesIO()
+    with rc_context({"savefig.facecolor": "white"}):
+        figure.savefig(raw, format="png", dpi=DPI)
+    image = Image.open(raw).convert("RGB").quantize(STILL_COLOURS, dither=Image.Dither.NONE)
+    image.save(png, format="png", optimize=True)
+    width = round(figure.get_size_inches()[0] * 96)
+    return (
+        f'<img alt="{escape(text)}" width="{width}" style="max-width: 100%; height: auto" '
+        f'src="data:image/png;base64,{b64encode(png.getvalue()).decode()}">'
+    )
+
+
+def lighter(colour: str, share: float) -> str:
+    """A colour mixed with white, for lines on a dark page.
+
+    >>> lighter("#0072B2", 0.5)
+    '#80b8d8'
+    """
+    channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
+    mixed = np.rint(channels + share * (255 - channels)).astype(int)
+    return "#" + "".join(f"{channel:02x}" for channel in mixed)
+
+
+def darker(colour: str, share: float) -> str:
+    """A colour mixed with black, for words on a light page.
+
+    >>> darker("#E69F00", 0.4)
+    '#8a5f00'
+    """
+    channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
+    return "#" + "".join(f"{channel:02x}" for channel in np.rint((1 - share) * channels).astype(int))
+
+
+def dashes(linestyle: Any) -> str:
+    """A line style of matplotlib for a line of width 2.5, as SVG's `stroke-dasharray`.
+
+    >>> dashes("-"), dashes((0, (9, 4)))
+    ('', '22.5 10')
+    """
+    named = {"-": (), "--": (3.7, 1.6), "-.": (6.4, 1.6, 1, 1.6), ":": (1, 1.65)}
+    lengths = named[linestyle] if isinstance(linestyle, str) else linestyle[1]
+    return " ".join(f"{2.5 * length:g}" for length in lengths)

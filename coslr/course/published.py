@@ -1,0 +1,457 @@
+"""The published language-model runs in ``notebooks/data/llm_schedules``, as lesson 11 reads them.
+
+These are 235 runs by Hägele et al. (2024) and Schaipp et al. (2025), with their learning rates as
+logged. Most of the lesson is about one model with 124 million parameters, which was trained under
+many schedules, peaks and lengths: see `runs_of_the_model`. `law` fits a law to a few of its runs,
+and `ends` compares the predictions with the rest. `chosen` finds the rates that a theory likes
+best. Numbers in the lesson's text cite these functions.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from coslr import WSD, Constant, Cosine, Linear, Schedule
+from coslr._arguments import require
+from coslr._arrays import Array
+from coslr._optional import extra
+from coslr.theory import (
+    LossLaw,
+    best_rates,
+    bound_objective,
+    convex_bound,
+    fit_loss_law,
+    noisy_quadratic,
+    quadratic_objective,
+    tuned_bound,
+)
+
+with extra("train"):
+    import pandas as pd
+    from scipy.stats import spearmanr, t
+
+MODEL, DATASET = 123_587_328, "slimpajama"  # parameters, and what most runs were trained on
+PEAK = 0.001  # of the runs to which the law is fitted
+# A cosine to a tenth of the peak over 15,000 updates, the same over 50,000, and no decay at all.
+FITTED = (124, 127, 190)
+# Runs with these in common are repeats of each other. `floor` is a share of the peak, because a log
+# may state a floor of 1e-7 or of 0.
+SETTINGS = [
+    *("parameters", "dataset", "schedule", "decay_shape", "decay_fraction", "eta_max", "floor"),
+    *("updates", "warmup", "batch_tokens", "seed"),
+]
+
+
+class Curve(NamedTuple):
+    """One run: the rate at each update, and the losses with the updates after which they hold."""
+
+    rates: Array
+    updates: Array
+    losses: Array
+
+
+class Ends(NamedTuple):
+    """Predicted and measured losses at the ends of runs, in the same order.
+
+    The measured ones are the curves' last points, on 32 batches, as are all that a law is fitted
+    to. The table's `final_val_loss` is on the whole validation set and differs a little.
+    """
+
+    runs: Array
+    predicted: Array
+    measured: Array
+
+    @property
+    def error(self) -> float:
+        """The mean distance between the two, in nats."""
+        return float(np.abs(self.predicted - self.measured).mean())
+
+    @property
+    def furthest(self) -> float:
+        """The largest distance, in nats."""
+        return float(np.abs(self.predicted - self.measured).max())
+
+    @property
+    def bias(self) -> float:
+        """The mean of predicted less measured, in nats."""
+        return float((self.predicted - self.measured).mean())
+
+    @property
+    def order(self) -> float:
+        """Spearman's rank correlation of the two."""
+        return float(spearmanr(self.predicted, self.measured).statistic)
+
+
+def data_folder() -> Path:
+    """Where the published runs are in a clone of the course."""
+    return Path(__file__).resolve().parents[2] / "notebooks" / "data" / "llm_schedules"
+
+
+@lru_cache(maxsize=1)
+def all_runs() -> pd.DataFrame:
+    """All 235 runs, by their number, with the columns of the README and two more.
+
+    `floor` is the lowest rate as a share of the peak, to three decimals. `label` names the
+    schedule: "cosine to zero", "cosine to a tenth", "linear to zero", "constant", or
+    "cooldown 20 %", perhaps with "square root" behind it. A run that goes on from another one at a
+    lower plateau has no label.
+
+    Example:
+        >>> len(all_runs()), all_runs()["label"][127]
+        (235, 'cosine to a tenth')
+    """
+    table = pd.read_csv(data_folder() / "all_runs.csv", index_col="run")
+    table["floor"] = (table["eta_min"] / table["eta_max"]).round(3)
+    table["label"] = [_label(run) for _, run in table.iterrows()]
+    return table
+
+
+def _label(run: "pd.Series[Any]") -> str:
+    if run["schedule"] == "cosine":
+        return "cosine to a tenth" if run["floor"] > 0.05 else "cosine to zero"
+    if run["schedule"] != "wsd":
+        return ""
+    if run["decay_fraction"] == 0:
+        return "constant"
+    if run["decay_fraction"] > 0.99:
+        return "linear to zero"
+    shape = ", square root" if run["decay_shape"] == "sqrt" else ""
+    return f"cooldown {100 * run['decay_fraction']:.0f} %{shape}"
+
+
+@lru_cache(maxsize=1)
+def _all_curves() -> pd.DataFrame:
+    return pd.read_csv(data_folder() / "all_curves.csv.gz").set_index("run")
+
+
+def runs_of_the_model(
+    peak: float | None = None, updates: int | None = None, label: str | None = None
+) -> pd.DataFrame:
+    """The runs with 124 million parameters on SlimPajama, all of them or some.
+
+    Args:
+        peak, updates, label: keep only runs with this peak, this length or this schedule.
+
+    Example:
+        >>> len(runs_of_the_model()), len(runs_of_the_model(peak=0.001))
+        (153, 41)
+    """
+    table = all_runs()
+    chosen = (table["parameters"] == MODEL) & (table["dataset"] == DATASET)
+    for column, value in (("eta_max", peak), ("updates", updates), ("label", label)):
+        if value is not None:
+            chosen &= table[column] == value
+    return table[chosen]
+
+
+@lru_cache(maxsize=1)
+def repeat_deviation() -> float:
+    """The standard deviation of the final loss between runs with equal settings, in nats.
+
+    Twenty settings were run twice, with the same seed. The runs that diverged are not among them.
+
+    Example:
+        >>> round(repeat_deviation(), 4)
+        0.0011
+    """
+    return float(np.sqrt(_variances_of_repeats().mean()))
+
+
+def band() -> float:
+    """How far two single runs must be apart to count as different, in nats.
+
+    In 95 of 100 cases, two runs with equal settings are nearer to each other.
+
+    Example:
+        >>> round(band(), 4)
+        0.0033
+    """
+    pairs = len(_variances_of_repeats())
+    return float(t.ppf(0.975, pairs) * np.sqrt(2) * repeat_deviation())
+
+
+@lru_cache(maxsize=1)
+def _variances_of_repeats() -> Array:
+    losses = all_runs().groupby(SETTINGS, dropna=False)["final_val_loss"]
+    variances: Array = losses.var()[losses.count() == 2].to_numpy()
+    return variances
+
+
+@lru_cache(maxsize=100)
+def loss(label: str, peak: float | None = None, updates: int = 50_000) -> float:
+    """The final loss of the model under a schedule, averaged over repeats, in nats.
+
+    Args:
+        label: of the schedule, as in `all_runs`.
+        peak: the highest rate; None is the best of those that were tried.
+        updates: length of the run.
+
+    Raises:
+        ValueError: there is no such run.
+
+    Example:
+        >>> round(loss("constant", 0.001), 3), round(loss("cosine to zero"), 3)
+        (3.141, 2.954)
+    """
+    found = runs_of_the_model(peak, updates, label)
+    require(len(found) > 0, "label", (label, peak, updates), "a schedule that was published")
+    return float(found.groupby("eta_max")["final_val_loss"].mean().min())
+
+
+def best_peak(label: str, updates: int = 50_000) -> float:
+    """The peak at which the model ended lowest under a schedule; the arguments of `loss`.
+
+    Example:
+        >>> best_peak("cosine to zero"), best_peak("cosine to a tenth")
+        (0.002, 0.001)
+    """
+    found = runs_of_the_model(updates=updates, label=label)
+    require(len(found) > 0, "label", (label, updates), "a schedule that was published")
+    return float(found.groupby("eta_max")["final_val_loss"].mean().idxmin())
+
+
+@lru_cache(maxsize=300)
+def curve(run: int) -> Curve:
+    """The loss curve of a run after its warm-up, and its rates.
+
+    Rates between two logged ones are on a straight line. A run that branches off another one has
+    only its own part of the losses, but all rates.
+
+    Args:
+        run: number of a run.
+
+    Raises:
+        ValueError: there is no such run.
+
+    Example:
+        >>> run = curve(127)
+        >>> len(run.rates), int(run.updates[-1]), float(run.losses[-1])
+        (50000, 49800, 2.94626)
+    """
+    table = all_runs()
+    require(run in table.index, "run", run, f"a number from 0 to {table.index.max()}")
+    about = table.loc[run]
+    logged = _all_curves().loc[run]
+    logged = logged[logged["update"] > about["warmup"]]
+    # The log of a branch begins without a rate, which is the plateau's.
+    rates = np.interp(
+        np.arange(about["updates"]),
+        [0, about["warmup"], *logged["update"]],
+        [0, about["eta_max"], *logged["rate"].fillna(about["eta_max"])],
+    )
+    return Curve(rates, logged["update"].to_numpy(), logged["val_loss"].to_numpy())
+
+
+@lru_cache(maxsize=100)
+def law(fitted: tuple[int, ...] = FITTED, kind: str = "annealing") -> LossLaw:
+    """The law fitted to some runs.
+
+    Args:
+        fitted: numbers of the runs.
+        kind: "annealing" or "multi-power", as in `coslr.loss_laws.fit_loss_law`.
+
+    Example:
+        >>> round(law().parameters["L0"], 2)
+        2.78
+    """
+    rates, updates, losses = zip(*(curve(run) for run in fitted), strict=True)
+    return fit_loss_law(rates, updates, losses, law=kind)
+
+
+@lru_cache(maxsize=300)
+def ends(
+    fitted: tuple[int, ...] = FITTED,
+    peak: float = PEAK,
+    updates: int | None = None,
+    label: str | None = None,
+    kind: str = "annealing",
+) -> Ends:
+    """Predicted and measured losses at the ends of the model's runs that the law has not seen.
+
+    Args:
+        fitted: numbers of the runs to which the law is fitted; they are left out.
+        peak, updates, label: which runs are predicted, as in `runs_of_the_model`. Runs that
+            diverged are left out.
+        kind: of the law.
+
+    Example:
+        >>> found = ends()
+        >>> len(found.runs), round(found.error, 4)
+        (38, 0.0119)
+    """
+    table = runs_of_the_model(peak, updates, label)
+    others = table.index[~table.index.isin(fitted) & (table["final_val_loss"] < 5)]
+    predicted, measured = [], []
+    for run in others:
+        rates, counts, losses = curve(run)
+        # The multi-power law has no value at a rate of 0, which the warm-up begins with.
+        seen = np.maximum(rates[: int(counts[-1])], 1e-12)
+        predicted.append(law(fitted, kind).objective(seen)[0])
+        measured.append(losses[-1])
+    return Ends(np.array(others), np.array(predicted), np.array(measured))
+
+
+def mean_error(fitted: tuple[int, ...] = FITTED, peak: float = PEAK) -> float:
+    """The mean distance of predicted and measured losses over the runs that were left out, in nats.
+
+    Args:
+        fitted, peak: as in `ends`.
+
+    Example:
+        >>> round(mean_error(peak=0.002), 3)
+        0.041
+    """
+    return ends(fitted, peak).error
+
+
+def order_of_cooldowns(fitted: tuple[int, ...] = FITTED, updates: int = 50_000) -> float:
+    """How well the law ranks straight cooldowns over 10 to 90 % of a run (Spearman's correlation).
+
+    Args:
+        fitted: as in `ends`.
+        updates: length of the runs.
+
+    Example:
+        >>> round(order_of_cooldowns(), 2)
+        0.26
+    """
+    found = ends(fitted, PEAK, updates)
+    table = pd.DataFrame({"predicted": found.predicted, "measured": found.measured})
+    labels = all_runs().loc[found.runs, "label"].to_numpy()
+    of_label = table.groupby(labels).mean()  # repeats count once
+    straight = of_label[of_label.index.str.fullmatch(r"cooldown \d+ %")]
+    return float(spearmanr(straight["predicted"], straight["measured"]).statistic)
+
+
+def error_without_law() -> float:
+    """The error of a guess that needs no law: a cosine to a tenth of the same length ends there.
+
+    It knows the five lengths of that cosine, and it is asked about other runs that decay, at the
+    peak of 0.001. In nats.
+
+    Example:
+        >>> round(error_without_law(), 3)
+        0.018
+    """
+    table = runs_of_the_model(PEAK)
+    is_cosine = table["label"] == "cosine to a tenth"
+    last = {run: curve(run).losses[-1] for run in table.index}
+    guess = {table.loc[run, "updates"]: last[run] for run in table.index[is_cosine]}
+    others = table.index[~is_cosine & (table["label"] != "constant")]
+    return float(np.mean([abs(guess[table.loc[run, "updates"]] - last[run]) for run in others]))
+
+
+# ------------------------------------------------------------------ what the theories would choose
+
+THEORIES = ("noisy quadratic", "convex bound", "annealing law", "multi-power law")
+CURVATURES = 1 / np.arange(1, 101)  # the noisy quadratic of lesson 03
+NOISE = 0.1 * CURVATURES
+
+
+class Chosen(NamedTuple):
+    """The rates that a theory likes best.
+
+    Attributes:
+        rates: the best ones found; (updates,).
+        value: the loss or the bound that the theory gives them.
+        rivals: "cosine", "linear" and "WSD" (with a cooldown over a fifth) -> the same for these.
+            On the quadratic and on the bound each has its own best peak; the laws hold only near
+            the peak of 0.001, so there it is the peak of all.
+    """
+
+    rates: Array
+    value: float
+    rivals: dict[str, float]
+
+
+def _shapes(updates: int) -> dict[str, Array]:
+    """The rivals with a peak of 1."""
+    at = np.arange(updates)
+    return {
+        "cosine": np.asarray(Cosine(updates, 1.0)(at)),
+        "linear": np.asarray(Linear(updates, 1.0)(at)),
+        "WSD": np.asarray(WSD(updates, updates // 5, 1.0)(at)),
+    }
+
+
+@lru_cache(maxsize=10)
+def chosen(theory_name: str) -> Chosen:
+    """The rates that a theory likes best, found by following its gradient.
+
+    Args:
+        theory_name: one of `THEORIES`. The quadratic is that of lesson 03, with 1,000 updates; the
+            bound is for 400 updates; the laws are those that `law` fits, for 50,000 updates.
+
+    Example:
+        >>> found = chosen("convex bound")
+        >>> round(found.value / found.rivals["linear"], 3)
+        0.996
+    """
+    require(theory_name in THEORIES, "theory_name", theory_name, f"one of {', '.join(THEORIES)}")
+    if theory_name == "noisy quadratic":
+        return _chosen_on_the_quadratic()
+    if theory_name == "convex bound":
+        shapes = _shapes(400)
+        rates = best_rates(bound_objective(), 0.05 * shapes["linear"])
+        rivals = {name: tuned_bound(shape)[1] for name, shape in shapes.items()}
+        return Chosen(rates, float(convex_bound(rates)[-1]), rivals)
+    fitted = law(kind=theory_name.removesuffix(" law"))
+    # Straight lines between knots, because 50,000 free rates would take minutes.
+    knots = 250 if theory_name == "annealing law" else 50
+    shapes = {name: np.maximum(PEAK * shape, 1e-9) for name, shape in _shapes(50_000).items()}
+    rates = best_rates(fitted.objective, shapes["linear"], largest=PEAK, knots=knots, falling=True)
+    rivals = {name: fitted.objective(rates_of_it)[0] for name, rates_of_it in shapes.items()}
+    return Chosen(rates, fitted.objective(rates)[0], rivals)
+
+
+def _chosen_on_the_quadratic() -> Chosen:
+    shapes, peaks = _shapes(1000), np.geomspace(0.1, 3, 80)
+    tried = {
+        name: noisy_quadratic(np.outer(peaks, shape), CURVATURES, NOISE)[:, -1]
+        for name, shape in shapes.items()
+    }
+    objective = quadratic_objective(CURVATURES, NOISE)
+    start = 60 / (7 + np.arange(1000))  # a hyperbola is near the best, which saves time
+    rates = best_rates(objective, start, largest=10)
+    rivals = {name: float(losses.min()) for name, losses in tried.items()}
+    return Chosen(rates, objective(rates)[0], rivals)
+
+
+def plateau(rates: Array) -> float:
+    """The share of a run for which the rate is at least 99 % of its highest."""
+    return float((rates >= 0.99 * rates.max()).mean())
+
+
+def order_of_the_bound(updates: int = 50_000) -> float:
+    """How well the convex bound ranks the published schedules (Spearman's correlation).
+
+    The bound is the one at each schedule's best scale, and the loss the one at its best peak.
+
+    Args:
+        updates: length of the runs; the bound is computed for a run of 1,000.
+
+    Example:
+        >>> order_of_the_bound() > 0.8
+        True
+    """
+    labels = [*runs_of_the_model(updates=updates)["label"].unique()]
+    bounds = [tuned_bound(_shape_of(label))[1] for label in labels]
+    losses = [loss(label, updates=updates) for label in labels]
+    return float(spearmanr(bounds, losses).statistic)
+
+
+def _shape_of(label: str, updates: int = 1000) -> Array:
+    """The shape behind a label, with a peak of 1 and without the warm-up."""
+    schedules: dict[str, Schedule] = {
+        "constant": Constant(1.0),
+        "cosine to zero": Cosine(updates, 1.0),
+        "cosine to a tenth": Cosine(updates, 1.0, 0.1),
+        "linear to zero": Linear(updates, 1.0),
+    }
+    if label not in schedules:
+        share = float(label.split()[1]) / 100
+        shape = "sqrt" if label.endswith("square root") else "linear"
+        schedules[label] = WSD(updates, share * updates, 1.0, shape=shape)
+    return np.asarray(schedules[label](np.arange(updates)))
