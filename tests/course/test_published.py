@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from coslr.course import published
+from coslr.loss_laws import fit_loss_law
 
 
 def test_every_run_but_a_prolonged_one_has_a_label():
@@ -93,6 +94,13 @@ def test_a_choice_is_better_than_its_rivals(theory):
 
 
 @pytest.mark.slow
+def test_the_kept_law_is_the_fitted_one():
+    rates, updates, losses = zip(*map(published.curve, published.FITTED), strict=True)
+    fitted = fit_loss_law(rates, updates, losses, law="multi-power")
+    for name, value in published.MULTI_POWER.parameters.items():
+        assert fitted.parameters[name] == pytest.approx(value, rel=1e-3), name
+
+
 def test_the_multi_power_law_chooses_a_plateau_and_a_parabola():
     found = published.chosen("multi-power law")
     assert found.value < min(found.rivals.values())

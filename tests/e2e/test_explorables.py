@@ -76,13 +76,16 @@ def opened(made, browser, tmp_path):
     assert [x for x in wrong if not x.startswith("data:")] == []
 
 
-# What a reader sees of a piece that moves: its charts, and the film.
+# What a reader sees of a piece that moves, its charts and the film, as a short number.
 FIGURE = """async host => {
   const frame = () => new Promise(done => requestAnimationFrame(done));
   await frame(); await frame();
   const plots = host.shadowRoot.querySelector('.plots');
   const film = plots.querySelector('canvas');
-  return plots.innerHTML + (film ? film.toDataURL() : '');
+  const seen = plots.innerHTML + (film ? film.toDataURL() : '');
+  let sum = 0;
+  for (let i = 0; i < seen.length; i++) sum = (Math.imul(sum, 31) + seen.charCodeAt(i)) | 0;
+  return `${seen.length} ${sum}`;
 }"""
 
 
@@ -187,12 +190,15 @@ def test_every_button_moves_the_figure(opened, piece, by):
     page = opened(piece)
     host = place(page, piece)
     names = [button.inner_text() for button in host.locator("button").all()]
-    assert names == {
-        "schedule": [],
-        "noise": ["Find the best peak"],
-        "cloud": ["Play", "Step", "Start again", "Another cloud"],
-        "seeds": ["500 new studies"],
-    }[piece]
+    assert (
+        names
+        == {
+            "schedule": [],
+            "noise": ["Find the best peak"],
+            "cloud": ["Play", "Step", "Start again", "Another cloud"],
+            "seeds": ["500 new studies"],
+        }[piece]
+    )
     for name in names:
         if name == "Another cloud":
             host.get_by_role("button", name="Step").click()
@@ -476,11 +482,13 @@ def test_the_rates_are_pythons(opened, T):
     page = opened("schedule")
     rng = np.random.default_rng(T)
     settings = [some_settings(rng, T, FAMILIES) for _ in range(200)]
-    code = "({ratesOf}, [all, T]) => all.map(s => Array.from(ratesOf(s, T)))"
-    found = ask(page, "schedule", code, [settings, T])
+    k = np.arange(0, T, T // 100)
+    code = """({ratesOf}, [all, T, k]) => all.map(
+      s => { const rates = ratesOf(s, T); return k.map(k => rates[k]); })"""
+    found = ask(page, "schedule", code, [settings, T, k.tolist()])
     assert {s["family"] for s in settings} == set(FAMILIES)
     for s, rates in zip(settings, found, strict=True):
-        right = schedule_of(s, T)(np.arange(T))
+        right = schedule_of(s, T)(k)
         np.testing.assert_allclose(rates, right, rtol=1e-9, atol=1e-15, err_msg=str(s))
 
 
@@ -497,6 +505,10 @@ def test_what_diagnose_says_is_pythons(opened):
         }
         for i in range(200)
     ]
+    # A staircase that begins anew may look like another mistake.
+    for every, resume, factor in ((40, 40, 0.3), (81, 13, 0.3), (65, 78, 0.05), (10, 60, 0.1)):
+        stairs = {"family": "step", "every": every, "resume": resume, "factor": factor}
+        settings.append(settings[0] | stairs | {"mistake": "reset"})
     code = "({trace, diagnosed}, all) => all.map(s => [Array.from(trace(s)), diagnosed(s)])"
     said = set()
     for s, (rates, says) in zip(settings, ask(page, "schedule", code, settings), strict=True):
@@ -515,7 +527,11 @@ def test_the_sentence_of_each_mistake_is_shown(opened):
     page = opened("schedule")
     host = place(page, "schedule")
     schedule, k = Cosine(100, 0.1), np.arange(100)
-    for value, clock in {"early": k + 1, "fast": 4 * k, "reset": np.where(k < 40, k, k - 40)}.items():
+    for value, clock in {
+        "early": k + 1,
+        "fast": 4 * k,
+        "reset": np.where(k < 40, k, k - 40),
+    }.items():
         host.get_by_label("the training loop").select_option(value)
         figure(host)
         says = diagnose(schedule(clock), schedule)[0].says
@@ -528,16 +544,20 @@ def test_the_expected_losses_are_pythons(opened):
     settings = []
     for _ in range(200):
         s = some_settings(rng, 1000, FAMILIES[:-1])
-        s |= {"peak": 10 ** (int(rng.integers(-100, 31)) / 50), "noise": int(rng.integers(101)) / 100}
+        s |= {
+            "peak": 10 ** (int(rng.integers(-100, 31)) / 50),
+            "noise": int(rng.integers(101)) / 100,
+        }
         settings.append(s | {"directions": int(rng.integers(1, 201))})
     code = """({ratesOf, expected}, all) => all.map(s => [[s.noise, 1], [0, 1], [s.noise, 0]].map(
       ([c, start]) => Array.from(expected(ratesOf(s, 1000), s.directions, c, start)).filter(
         (_, t) => t % 50 === 0).map(x => Number.isFinite(x) ? x : 'inf')))"""
-    for s, found in zip(settings, ask(page, "noise", code, settings), strict=True):
+    for i, (s, found) in enumerate(zip(settings, ask(page, "noise", code, settings), strict=True)):
         rates, h = schedule_of(s, 1000)(np.arange(1000)), 1 / np.arange(1, s["directions"] + 1)
-        for (c, start), losses in zip(
-            [(s["noise"], 1), (0, 1), (s["noise"], 0)], found, strict=True
-        ):
+        parts = [(s["noise"], 1), (0, 1), (s["noise"], 0)]
+        for (c, start), losses in zip(parts, found, strict=True):
+            if (c, start) != parts[0] and i >= 40:
+                continue  # Python takes long, and these are the same lines
             right = noisy_quadratic(rates, h, c * h, start=start)[::50]
             given = np.array(losses, dtype=float)
             np.testing.assert_allclose(given, right, rtol=1e-9, atol=1e-20, err_msg=str(s))
@@ -573,7 +593,8 @@ def test_the_same_seed_gives_the_same_film(opened):
 
 def test_students_quantiles(opened):
     page = opened("seeds")
-    code = "({quantile}) => [0.9, 0.95].map(s => Array.from({length: 99}, (_, i) => quantile(s, i + 1)))"
+    code = """({quantile}) => [0.9, 0.95].map(
+      s => Array.from({length: 99}, (_, i) => quantile(s, i + 1)))"""
     for share, found in zip((0.9, 0.95), ask(page, "seeds", code), strict=True):
         right = stats.t.ppf((1 + share) / 2, np.arange(1, 100))
         np.testing.assert_allclose(found, right, rtol=1e-9)

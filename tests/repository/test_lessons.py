@@ -20,6 +20,7 @@ SECOND: list[str] = [
     "02_other_schedules",
     "03_why_decay_works",
     "04_local_minima",
+    "09_broken_schedules",
 ]
 
 HIDDEN_CODE = {"jupyter": {"source_hidden": True}, "tags": ["hide-input"]}

@@ -23,6 +23,10 @@ SAMPLES = {
     "fashion_mnist_sample.npz",
     "persuasion.txt.gz",
 }
+EXPLORABLES = {
+    "style.css",
+    *(f"{name}.js" for name in ("shared", "schedule", "noise", "cloud", "seeds")),
+}
 # What the module's folder holds in a clean checkout.
 MODULE = {
     path.relative_to(ROOT).as_posix()
@@ -61,9 +65,9 @@ def files(folder):
 
 def test_the_module_is_code_and_samples():
     """So that what follows does not pack a stray file by the wildcard above."""
-    assert {"coslr/py.typed"} | {f"coslr/experiments/samples/{name}" for name in SAMPLES} == {
-        name for name in MODULE if not name.endswith(".py")
-    }
+    known = {f"coslr/experiments/samples/{name}" for name in SAMPLES}
+    known |= {f"coslr/course/explorables/{name}" for name in EXPLORABLES}
+    assert known | {"coslr/py.typed"} == {name for name in MODULE if not name.endswith(".py")}
 
 
 def test_the_wheel_holds_the_module_and_its_licences(wheel, unpacked):

@@ -28,7 +28,7 @@ def equal_escape(answer: float) -> Feedback:
     """Is this a peak at which the cosine and the constant escape equally often, to 2 points?
 
     >>> equal_escape(0.1)
-    ✗ Not yet. There 53 % of the constant's runs escape and 17 % of the cosine's: go higher.
+    ✗ Not yet. There 53 % of the constant's runs escape and 18 % of the cosine's: go higher.
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
@@ -77,7 +77,7 @@ def cool_better(answer: Sequence[float]) -> Feedback:
     """Is the mean loss after these 1,000 rates -0.0795 or lower?
 
     >>> cool_better(Cosine(1000, 0.28)(np.arange(1000)))
-    ✗ Not yet. The mean loss is -0.0762, with 88 % in the deeper basin: cool more slowly.
+    ✗ Not yet. The mean loss is -0.0761, with 88 % in the deeper basin: cool more slowly.
     """
     rates = rates_of_a_run(answer, UPDATES)
     if isinstance(rates, Feedback):

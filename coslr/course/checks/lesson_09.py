@@ -145,7 +145,7 @@ def read_log(answer: tuple[str, int]) -> Feedback:
         return wrong("The cause is right. 900 is the length that was meant; which one was used?")
     if isinstance(length, bool) or not isinstance(length, int | float) or length != 1000:
         return wrong(f"The cause is right, and the length is not {length!r}: see its parameters.")
-    return correct("The cosine's 1,000 updates count the 100 of the warm-up, so it never ends.")
+    return correct("The cosine's 1,000 updates count the 100 of the warm-up: the run ends first.")
 
 
 def _sentence(rates: np.ndarray, schedule: Schedule, first_update: int = 0) -> str:

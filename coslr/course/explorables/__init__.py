@@ -45,14 +45,15 @@ def draw_a_schedule() -> Explorable:
         "The rate you plan is not always the rate you use",
         "Drag the curve, or choose a family and move its numbers. Then let the training loop make "
         "a mistake, and compare the rates that it uses.",
-        name_lines(ax).get_figure(),
+        name_lines(ax),
         looks=_looks(),
         causes={name: CAUSES[name] for name in _TOLD},
     )
 
 
 # What the mistakes of the first explorable can look like.
-_TOLD = ("right", "never_moves", "one_early", "too_fast", "restarted")
+_TOLD = ["right", "never_moves", "one_early", "too_fast", "too_slow", "per_epoch", "scaled_from"]
+_TOLD += ["restarted"]
 
 
 def noise_floor() -> Explorable:
@@ -76,7 +77,7 @@ def noise_floor() -> Explorable:
         "Each update forgets the start, and adds noise",
         "Move the peak. A high rate forgets fast and keeps much noise; a low rate does the "
         "reverse. Where is the sum lowest?",
-        name_lines(ax).get_figure(),
+        name_lines(ax),
         looks=_looks(),
     )
 
@@ -105,7 +106,7 @@ def cloud() -> Explorable:
         "A high rate crosses the barrier, a falling rate settles",
         "A thousand runs start in the shallow basin. Press Play, then try another peak or another "
         "schedule.",
-        ax.get_figure(),
+        ax,
         looks=_looks(),
         START=START,
         PASS=TOP,
@@ -133,7 +134,7 @@ def how_many_seeds() -> Explorable:
         "With few seeds most studies are open",
         "Each dot is a study. More seeds make its interval narrower, so the dot sinks until it "
         "falls into an answer. Is it the right one?",
-        name_lines(ax).get_figure(),
+        name_lines(ax),
     )
 
 
@@ -148,4 +149,3 @@ def _looks() -> dict[str, dict[str, str]]:
             "dash": dashes(LOOKS[name]["linestyle"]),
         }
     return found
-

@@ -1,7 +1,7 @@
 """How an explorable becomes one piece of HTML: a still picture, its text, and the script.
 
-JupyterLab removes scripts, styles and SVG from a notebook that the reader has not trusted, and keeps
-text and images with a data address. So these two come first, and the script replaces them when it
+JupyterLab removes scripts, styles and SVG from a notebook that the reader has not trusted. It keeps
+text, and images with a data address. So these two come first, and the script replaces them when it
 runs.
 """
 
@@ -21,6 +21,7 @@ from coslr.course.descriptions import describe
 
 with extra("course"):
     from matplotlib import rc_context
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from PIL import Image
 
@@ -53,19 +54,18 @@ class Explorable:
         return f"Explorable: {self.title}. {self.text}"
 
 
-def explorable(
-    piece: str, title: str, lead: str, picture: Figure, **settings: object
-) -> Explorable:
+def explorable(piece: str, title: str, lead: str, picture: Axes, **settings: object) -> Explorable:
     """One explorable.
 
     Args:
         piece: name of the script in this folder, without its ending.
         title: the message of the figure, without a full stop.
         lead: one or two sentences that say what the reader can do.
-        picture: the still picture, with a title and labels, from which its text is made.
+        picture: axes of the still picture, with a title and labels, from which its text is made.
         settings: numbers and words of the course that the script needs.
     """
-    text = describe(picture)
+    figure: Any = picture.get_figure()  # never a part of another figure
+    text = describe(figure)
     values = {"piece": piece, "title": title, "lead": lead, **settings}
     style = packed(HERE / "style.css")
     scripts = packed(HERE / "shared.js") + packed(HERE / f"{piece}.js")
@@ -73,7 +73,7 @@ def explorable(
     page = (
         f'<div data-coslr="{piece}">\n'
         f"<p><strong>{escape(title)}</strong></p>\n"
-        f"{_still(picture, text)}\n"
+        f"{_still(figure, text)}\n"
         f"<p><em>{STANDS_STILL}</em></p>\n"
         f'<script>(() => {{\n"use strict";\n{constants}\n{scripts}}})();</script>\n'
         "</div>"
@@ -130,7 +130,9 @@ def darker(colour: str, share: float) -> str:
     '#8a5f00'
     """
     channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
-    return "#" + "".join(f"{channel:02x}" for channel in np.rint((1 - share) * channels).astype(int))
+    return "#" + "".join(
+        f"{channel:02x}" for channel in np.rint((1 - share) * channels).astype(int)
+    )
 
 
 def dashes(linestyle: Any) -> str:

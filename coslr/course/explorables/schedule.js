@@ -64,7 +64,8 @@ function trace(settings) {
 }
 
 // The first cause that fits the whole trace, in the order of coslr.diagnosis, and in its words.
-// Only the causes are tried that these three mistakes can look like.
+// Only the causes are tried that these three mistakes can look like, among them three others: a
+// staircase that begins anew may be the same staircase too slow, or times ten.
 function diagnosed(settings) {
   const rate = rateOf(settings);
   const found = trace(settings);
@@ -72,17 +73,40 @@ function diagnosed(settings) {
   const largest = Math.max(...found, ...meant);
   const near = (a, b) => Math.abs(a - b) <= 1e-9 * Math.max(a, b, largest);
   const fits = (clock) => found.every((x, k) => near(x, rate(clock(k))));
-  const says = (cause, name = "", number = 0) =>
-    SETTINGS.causes[cause].replaceAll(`{${name}}`, name === "rate" ? +number.toPrecision(6) : number);
+  const says = (cause, numbers = {}) =>
+    SETTINGS.causes[cause].replace(/\{(\w+)\}/g, (_, name) => six(numbers[name]));
   if (fits((k) => k)) return says("right");
-  if (found.every((x) => near(x, found[0]))) return says("never_moves", "rate", found[0]);
+  if (found.every((x) => near(x, found[0]))) return says("never_moves", { rate: found[0] });
   if (fits((k) => k + 1)) return says("one_early");
-  for (let n = 2; n <= 8; n++) if (fits((k) => n * k)) return says("too_fast", "times", n);
-  const wrong = found.findIndex((x, k) => !near(x, meant[k]));
-  for (let u = wrong; u > 0; u--) {
-    if (fits((k) => (k < u ? k : k - u))) return says("restarted", "update", u);
+  const counted = [
+    ["too_fast", "times", (n) => (k) => n * k],
+    ["too_slow", "times", (n) => (k) => k / n],
+    ["per_epoch", "updates", (n) => (k) => Math.floor(k / n)],
+    ["per_epoch", "updates", (n) => (k) => Math.floor(k / n) * n],
+  ];
+  for (const [cause, name, clock] of counted) {
+    for (let n = 2; n <= T; n++) if (fits(clock(n))) return says(cause, { [name]: n });
+  }
+  const update = found.findIndex((x, k) => !near(x, meant[k]));
+  const top = meant.indexOf(Math.max(...meant.slice(update)), update);
+  const factor = found[top] / meant[top];
+  const usual = FACTORS.some((x) => Math.abs(x / factor - 1) < 1e-8);
+  if (update && usual && found.every((x, k) => near(x, meant[k] * (k < update ? 1 : factor)))) {
+    return says("scaled_from", { update, factor });
+  }
+  for (let u = update; u > 0; u--) {
+    if (fits((k) => (k < u ? k : k - u))) return says("restarted", { update: u });
   }
   return "";
+}
+// The factors that loops have: numbers of processes or of small batches, and powers of ten.
+const FACTORS = Array.from({ length: 63 }, (_, i) => [i + 2, 1 / (i + 2)]).flat();
+for (let k = -6; k <= 6; k++) if (k) FACTORS.push(10 ** k);
+// A number with six digits, as Python writes it.
+function six(x) {
+  const [digits, power] = x.toExponential(5).split("e");
+  if (x === 0 || (power >= -4 && power < 6)) return `${+x.toPrecision(6)}`;
+  return `${+digits}e${power < 0 ? "-" : "+"}${`${Math.abs(power)}`.padStart(2, "0")}`;
 }
 
 const mean = (values) => values.reduce((sum, x) => sum + x, 0) / values.length;
