@@ -80,7 +80,7 @@ def log() -> tuple[str, Schedule]:
 
     >>> text, meant = log()
     >>> text.splitlines()[:3], meant.length
-    (['step,learning_rate', '0,2.97e-05', '25,0.0007723'], 1000)
+    (['step,learning_rate', '0,2.9703e-05', '25,0.000772277'], 1000)
     """
     meant = warmup(Cosine(T_max=900, eta_max=0.003), updates=100)
     used = warmup(Cosine(T_max=1000, eta_max=0.003), updates=100)

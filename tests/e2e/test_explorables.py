@@ -355,7 +355,7 @@ def test_two_of_a_kind_are_independent(opened, piece):
     one.locator("input[type=range]").first.press("End")
     assert figure(one) != before
     assert figure(other) == untouched
-    other.locator("input[type=range]").first.press("Home")
+    other.locator("input[type=range]").first.press("ArrowRight")
     assert figure(other) != untouched
 
 

@@ -21,6 +21,7 @@ SECOND: list[str] = [
     "03_why_decay_works",
     "04_local_minima",
     "09_broken_schedules",
+    "11_predicting_the_loss",
 ]
 
 HIDDEN_CODE = {"jupyter": {"source_hidden": True}, "tags": ["hide-input"]}
