@@ -37,7 +37,7 @@ IMPOSTORS = [
     (lesson_11.step_schedule, step(0.5, 0.25), "by 2 at each step"),
     (lesson_11.step_schedule, step(0.1, 0.1), "second step is missing"),
     (lesson_11.step_schedule, 2.946, "cosine to zero"),
-    (lesson_11.step_schedule, step(1, 1) + 0.053, "before the first step"),
+    (lesson_11.step_schedule, 3.1555, "before the first step"),
     (lesson_11.step_schedule, 2.5, "too small"),
 ]
 
