@@ -145,7 +145,10 @@ start(() => {
     );
   });
   const right = state.difference > 0 ? "better" : state.difference < 0 ? "worse" : "";
-  const answer = right ? ` ${percent(of(right).length / STUDIES)} of the studies find the side of the true difference.` : "";
-  tell(`With ${state.n} seeds, of ${STUDIES} studies: ${tally}.${answer}`);
+  const finds = (words) => percent(words.reduce((sum, w) => sum + of(w).length, 0) / STUDIES);
+  const answer = right
+    ? ` ${finds([right])} of the studies find the side of the true difference.`
+    : ` There is no true difference, and ${finds(["better", "worse"])} of the studies find one.`;
+  tell(`Of ${STUDIES} studies with ${state.n} seeds each: ${tally}.${answer}`);
 });
 host.coslr = { state, redraw, quantile, judge, studies };

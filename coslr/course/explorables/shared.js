@@ -325,7 +325,7 @@ function through(y, x) {
   return y[i] + s * (a + s * (3 * d - 2 * a - b + s * (a + b - 2 * d)));
 }
 
-const percent = (x) => `${+(100 * x).toPrecision(3)} %`;
+const percent = (x) => `${+(100 * x).toPrecision(3)}\u00a0%`;
 
 // The sliders of a schedule's shape, by family. Lengths are shares of the run.
 function shapes(state, T) {
