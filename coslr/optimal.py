@@ -15,6 +15,7 @@ with extra("train"):
 Objective = Callable[[Array], tuple[float, Array]]
 
 HUGE = 1e3  # as a logarithm, beyond every float
+LARGEST_LOG = 300.0  # of a rate; its square is still a float
 SMALLEST = 1e-6  # Rates are searched from this share of the highest at the start: 0 has no log.
 
 
@@ -71,7 +72,7 @@ def best_rates(
         largest = number("largest", largest, "a learning rate above 0")
     require(largest > 0, "largest", largest, "a learning rate above 0")
     smallest = SMALLEST * min(first.max(), largest)
-    low, high = np.log(smallest), np.log(largest)
+    low, high = np.log(smallest), min(np.log(largest), LARGEST_LOG)
     if knots is None:
         knots = updates
     whole("knots", knots)
@@ -99,7 +100,8 @@ def best_rates(
     def log_objective(free: Array) -> tuple[float, Array]:
         values = np.exp(logs_of(free))
         loss, gradient = objective(between(values))
-        if not np.isfinite(loss):  # The step was too long; this makes the search go back.
+        # The step was too long; this makes the search go back.
+        if not (np.isfinite(loss) and np.isfinite(gradient).all()):
             return HUGE, np.zeros(len(free))
         at_knots = np.bincount(before, gradient * (1 - share), len(at))
         at_knots += np.bincount(after, gradient * share, len(at))

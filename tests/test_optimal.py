@@ -184,3 +184,11 @@ def test_no_rate_is_above_the_largest():
 def test_wrong_arguments_are_named(error, name, arguments):
     with pytest.raises(error, match=f"^{name}="):
         best_rates(bound_objective(), **({"start": [0.1, 0.1, 0.1]} | arguments))
+
+
+def test_a_search_without_a_limit_never_asks_for_an_infinite_rate():
+    def falls_forever(rates):
+        assert np.isfinite(rates).all()
+        return 1 / (1 + rates[0]), -1 / (1 + rates) ** 2
+
+    assert np.isfinite(best_rates(falls_forever, [1.0])).all()

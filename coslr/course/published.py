@@ -156,7 +156,7 @@ def repeat_deviation() -> float:
         >>> round(repeat_deviation(), 4)
         0.0011
     """
-    return float(np.sqrt(_variances_of_repeats().mean()))
+    return float(np.sqrt(variances_of_repeats().mean()))
 
 
 def band() -> float:
@@ -168,12 +168,13 @@ def band() -> float:
         >>> round(band(), 4)
         0.0033
     """
-    pairs = len(_variances_of_repeats())
+    pairs = len(variances_of_repeats())
     return float(t.ppf(0.975, pairs) * np.sqrt(2) * repeat_deviation())
 
 
 @lru_cache(maxsize=1)
-def _variances_of_repeats() -> Array:
+def variances_of_repeats() -> Array:
+    """The variance of the two final losses, for each of the settings that were run twice."""
     losses = all_runs().groupby(SETTINGS, dropna=False)["final_val_loss"]
     variances: Array = losses.var()[losses.count() == 2].to_numpy()
     return variances

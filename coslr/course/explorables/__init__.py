@@ -13,7 +13,7 @@ import numpy as np
 from coslr import Cosine
 from coslr.course.explorables._page import Explorable, darker, dashes, explorable, lighter
 from coslr.course.explorables._particles import ends
-from coslr.course.plotting import LOOKS, axes, name_lines
+from coslr.course.plotting import GREY, LOOKS, axes, name_lines
 from coslr.course.two_wells import DEEP, START, TOP, height
 from coslr.diagnosis import CAUSES
 from coslr.experiments.outcomes import judge
@@ -40,6 +40,7 @@ def draw_a_schedule() -> Explorable:
     ax = axes("update", "learning rate", "A schedule, and a loop four times too fast", height=3)
     ax.plot(updates, schedule(updates), label="cosine")
     ax.plot(updates, schedule(4 * updates), color="black", linestyle=":", label="used")
+    ax.set_ylim(-0.015, 0.11)
     return explorable(
         "schedule",
         "The rate you plan is not always the rate you use",
@@ -66,11 +67,17 @@ def noise_floor() -> Explorable:
         >>> noise_floor().title
         'Each update forgets the start, and adds noise'
     """
-    rates, curvatures = Cosine(1000, 0.1)(np.arange(1000)), 1 / np.arange(1, 101)
+    rates, curvatures = Cosine(1000, 0.5)(np.arange(1000)), 1 / np.arange(1, 101)
     ax = axes("update", "expected loss", "The start is forgotten, the noise comes in", height=3)
-    for name, noise, start in (("loss", 0.1, 1.0), ("of the start", 0.0, 1.0), ("noise", 0.1, 0.0)):
+    parts = {
+        "loss": (0.1, 1.0, "#000000", "-"),
+        "left of the start": (0.0, 1.0, "#0072B2", "--"),
+        "from the noise": (0.1, 0.0, "#D55E00", ":"),
+    }
+    for name, (noise, start, color, dash) in parts.items():
         curve = noisy_quadratic(rates, curvatures, noise * curvatures, start=start)
-        ax.semilogy(np.arange(1, 1001), curve[1:], label=name)
+        look = {"color": color, "linestyle": dash}
+        ax.semilogy(np.arange(1, 1001), curve[1:], label=name, **look)
     ax.set_ylim(1e-4, 10)
     return explorable(
         "noise",
@@ -97,7 +104,7 @@ def cloud() -> Explorable:
     share = f"{(where < TOP).mean():.1%}".replace("%", " %")
     title = f"A thousand runs after a cosine: {share} in the deeper basin"
     ax = axes("weight x", "loss", title, height=3)
-    ax.plot(x, height(x), color="#8a8a8a", linestyle="-", label="the landscape")
+    ax.plot(x, height(x), color=GREY, linestyle="-", label="the landscape")
     lift = np.linspace(0, 0.06, 40)[np.arange(250) % 40]
     ax.plot(where[:250], height(where[:250]) + lift, "o", color="#0072B2", ms=3, label="_runs")
     ax.set_ylim(-0.15, 0.6)
@@ -126,9 +133,14 @@ def how_many_seeds() -> Explorable:
     counts = np.array([2, 4, 8, 16, 32])
     drawn = np.random.default_rng(0).normal(0.3, 0.5, (200, counts[-1]))
     words = [[judge(pairs[:n], "accuracy", 0.3).word for pairs in drawn] for n in counts]
-    ax = axes("seeds in a study", "studies (%)", "What 200 studies say of one difference", height=3)
-    for name in ("better", "worse", "equivalent", "open"):
-        ax.plot(counts, [100 * np.mean(np.array(row) == name) for row in words], label=name)
+    ax = axes(
+        "seeds in a study", "studies (%)", "With more seeds, fewer studies are open", height=3
+    )
+    colours = {"better": "#009E73", "worse": "#D55E00", "equivalent": "#0072B2", "open": GREY}
+    for name, colour in colours.items():
+        share = [100 * np.mean(np.array(row) == name) for row in words]
+        ax.plot(counts, share, color=colour, linestyle="-", label=name)
+    ax.set_ylim(-2, 102)
     return explorable(
         "seeds",
         "With few seeds most studies are open",
