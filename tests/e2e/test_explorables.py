@@ -697,8 +697,17 @@ def test_in_jupyterlab_a_picture_stands_there_until_the_cell_runs(open_lab, note
         if host.locator("input").count():
             break
     expect(host.locator("input").first).to_be_visible()
+    peak = host.get_by_label("peak", exact=True)
+    for key in ("ArrowLeft", "ArrowUp", "PageDown", "Home"):  # the notebook has shortcuts on some
+        before = figure(host)
+        peak.press(key)
+        assert figure(host) != before, key
     before = figure(host)
-    host.get_by_label("peak", exact=True).press("ArrowLeft")
+    bounds = peak.bounding_box()
+    lab.page.mouse.click(bounds["x"] + 0.5 * bounds["width"], bounds["y"] + bounds["height"] / 2)
+    assert figure(host) != before
+    before = figure(host)
+    lab.page.keyboard.press("ArrowRight")  # the click has left the focus on the slider
     assert figure(host) != before
     assert host.evaluate(BACK) == WHITE
     lab.menu("Settings", "Theme", "JupyterLab Dark")

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
@@ -13,8 +14,8 @@ from coslr.course.checks.answers import (
     Feedback,
     correct,
     failed_with,
-    first_difference,
     not_attempted,
+    same,
     wrong,
 )
 from coslr.pytorch import AuditError, audit
@@ -102,11 +103,12 @@ def unseen(answer: Callable[[Any], object]) -> Feedback:
         return failed_with(error)
     if ended := [str(w.message) for w in warned if "before its schedule" in str(w.message)]:
         return wrong(f"The audit warns: {ended[0].partition('. ')[0]}.")
-    update = first_difference(trace.rates, [MEANT(t) for t in range(int(MEANT.T_max))])
-    if update is None:
+    right = MEANT(np.arange(int(MEANT.T_max)))
+    if same(trace.rates, right):
         return wrong(
             "The audit is silent because these are the rates that you mean: make a mistake."
         )
+    update = int(np.argmax(np.abs(trace.rates - right)))  # where it shows best
     return correct(
         f"No word from the audit, and yet update {update} has the rate "
         f"{trace.rates[update]:.6g} where you meant {MEANT(update):.6g}."

@@ -18,6 +18,12 @@ function place() {
 const host = place();
 host.dataset.live = "";
 const root = host.attachShadow({ mode: "open" });
+// A notebook has shortcuts on plain keys, such as arrows. It sees our element and not the slider in
+// it, so it would take the keys that move the slider.
+host.setAttribute("data-lm-suppress-shortcuts", "true");
+host.addEventListener("keydown", (event) => {
+  if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
+});
 
 function grow(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
