@@ -37,7 +37,7 @@ help:
 	@echo 'make lock       write requirements.lock anew (newer releases: make lock ARGS=--upgrade)'
 	@echo 'make clean      remove .venv and caches'
 
-lab: .venv/.course
+lab: .venv/.course .venv/.trusted
 	.venv/bin/python -m jupyterlab $(FIRST) --ServerApp.root_dir="$(CURDIR)" $(AS_ROOT) $(ARGS)
 
 test: .venv/.test
@@ -93,6 +93,13 @@ FROM_TORCH_INDEX = PIP_INDEX_URL="$(TORCH_INDEX)" UV_DEFAULT_INDEX="$(TORCH_INDE
 	@mkdir -p $(dir $(LAB_SETTINGS)) && echo '$(QUIET)' > $(LAB_SETTINGS)
 	@rm -rf .venv/tmp && mv .venv/.unfinished .venv/.installer
 	@touch .venv/.course $(if $(filter %.test,$@),.venv/.site) $@
+
+# JupyterLab runs no script of a notebook that it does not trust, and then our explorables stand
+# still. If the signatures cannot be written, that is all that is lost.
+NOTEBOOKS = $(wildcard notebooks/*.ipynb)
+.venv/.trusted: .venv/.course $(NOTEBOOKS)
+	@test -z "$(NOTEBOOKS)" || .venv/bin/python -m nbformat.sign $(NOTEBOOKS) >/dev/null || true
+	@touch $@
 
 # .venv starts again if its interpreter is gone, and if another LATEST or TORCH_INDEX is asked for,
 # because that may change every package.

@@ -253,6 +253,23 @@ def test_lab_installs_once_and_passes_arguments(checkout):
 
 
 @needs_make
+def test_lab_trusts_the_notebooks_again_only_when_one_has_changed(checkout):
+    (checkout / "notebooks").mkdir()
+    notebook = checkout / "notebooks/00_start_here.ipynb"
+    notebook.write_text("{}")
+    trusted = "python -m nbformat.sign notebooks/00_start_here.ipynb"
+    assert make(checkout, "lab").returncode == 0
+    assert calls(checkout)[2] == trusted
+    make(checkout, "lab")
+    assert trusted not in calls(checkout)
+    touch_later(notebook, than=checkout / ".venv/.trusted")
+    (checkout / "fail").write_text("nbformat.sign")  # JupyterLab opens without a signature too
+    assert make(checkout, "lab").returncode == 0
+    first, lab = calls(checkout)
+    assert (first, lab.startswith(OPENED)) == (trusted, True)
+
+
+@needs_make
 @pytest.mark.parametrize("name", ["pyproject.toml", "requirements.lock"])
 def test_a_changed_file_installs_again(checkout, name):
     make(checkout, "lab")
