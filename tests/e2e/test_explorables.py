@@ -712,6 +712,11 @@ def test_in_jupyterlab_a_picture_stands_there_until_the_cell_runs(open_lab, note
     assert host.evaluate(BACK) == WHITE
     lab.menu("Settings", "Theme", "JupyterLab Dark")
     expect(host.locator(".box")).to_have_class("box dark")
+    lab.page.wait_for_timeout(1500)  # JupyterLab covers the page while its theme changes
+    drawn, seen = host.locator("svg").first.evaluate(
+        "s => [s.viewBox.baseVal.width, s.clientWidth]"
+    )
+    assert drawn == pytest.approx(seen, abs=1)
     SHOTS.mkdir(exist_ok=True)
     lab.page.screenshot(path=SHOTS / "explorable-lab-dark.png")
     lab.menu("Settings", "Theme", "JupyterLab Light")

@@ -10,13 +10,13 @@ file. The tests in a browser compare their numbers with Python's.
 
 import numpy as np
 
-from coslr import Cosine
 from coslr.course.explorables._page import Explorable, darker, dashes, explorable, lighter
 from coslr.course.explorables._particles import ends
 from coslr.course.plotting import GREY, LOOKS, axes, name_lines
 from coslr.course.two_wells import DEEP, START, TOP, height
 from coslr.diagnosis import CAUSES
 from coslr.experiments.outcomes import judge
+from coslr.schedules import Cosine
 from coslr.theory import noisy_quadratic
 
 __all__ = ["Explorable", "cloud", "draw_a_schedule", "how_many_seeds", "noise_floor"]

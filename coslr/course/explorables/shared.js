@@ -185,7 +185,8 @@ function chart(parent, height, kind = "", role = "img") {
 
   self.frame = (x, y, text) => {
     back.replaceChildren();
-    width = Math.max(picture.clientWidth || 300, 200);
+    // A page that is hidden for a moment, as JupyterLab is while its theme changes, has no width.
+    width = Math.max(picture.clientWidth || width || 300, 200);
     picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
     picture.setAttribute("aria-label", text);
     const gap = y.gap || 0;
