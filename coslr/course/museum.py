@@ -496,12 +496,12 @@ class Exhibit:
         return "\n".join([first, *rest]).replace("\n\n    def", "\n    def")
 
     def fix(self) -> str:
-        """The lines that differ in the repaired loop, as a diff."""
+        """The lines that differ in the repaired loop, as a diff, each with its neighbours."""
         broken, fixed = (
             inspect.getsource(loop).splitlines()[2:] for loop in (self.broken, self.fixed)
         )
-        changed = list(difflib.unified_diff(broken, fixed, n=0, lineterm=""))[2:]
-        return "\n".join(line for line in changed if line[0] in "+-")
+        changed = list(difflib.unified_diff(broken, fixed, n=1, lineterm=""))[2:]
+        return "\n".join("" if line.startswith("@@") else line for line in changed).strip("\n")
 
     def page(self, number: int) -> str:
         """Everything about the exhibit as folded Markdown: story, source, loop, audit and fix."""

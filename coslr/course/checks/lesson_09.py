@@ -70,7 +70,11 @@ out over the run.
         if not isinstance(word, str) or word.strip().lower() not in SIGNS:
             return wrong(f"Exhibit {number}: {word!r} is none of {', '.join(SIGNS)}.")
         guess = word.strip().lower()
-        if guess != EXHIBITS[number].diagnosis().cause:
+        exhibit = EXHIBITS[number]
+        fitting = [found.cause for found in explain(exhibit.rates(), exhibit.meant)]
+        if guess in fitting[1:]:
+            return wrong(f"Exhibit {number}: {guess} fits too, but diagnose prefers another cause.")
+        if guess != fitting[0]:
             return wrong(f"Exhibit {number}: with {guess}, {SIGNS[guess]}.")
     if waiting := [str(number) for number in answer if number not in made]:
         so_far = ", ".join(map(str, made))
@@ -113,7 +117,7 @@ def broken_late(answer: Callable[[torch.optim.Optimizer, int], object]) -> Feedb
     if not found:
         return wrong(
             f"{said} But diagnose knows no cause for this trace. Break the loop as people do: by a "
-            "new scheduler, a lost state, or a factor."
+            "lost state, a second step, or a factor."
         )
     return correct(f"{said} And diagnose says: {found[0].cause}. {found[0].says}")
 

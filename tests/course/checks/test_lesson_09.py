@@ -140,14 +140,18 @@ RIGHT = {
     lesson_09.repaired_resume: [resume(), optimizer_first, with_schedule(39)],
 }
 
+# Words that explain an exhibit's rates as well, but that `diagnose` does not put first.
+FIT_TOO = [(3, "climbs_again"), (6, "never_moves")]
+
 # A checker, a usual mistake, and a part of the hint that only this mistake must get.
 IMPOSTORS = [
     *[
         (lesson_09.guesses, {number: word}, f"Exhibit {number}: with {word}, {sign}")
         for number, cause in TRUE.items()
         for word, sign in lesson_09.SIGNS.items()
-        if word != cause
+        if word != cause and (number, word) not in FIT_TOO
     ],
+    *[(lesson_09.guesses, {number: word}, f"{word} fits too") for number, word in FIT_TOO],
     (lesson_09.guesses, {1: "stuck"}, "'stuck' is none of"),
     (lesson_09.guesses, {13: "too_fast"}, "from an exhibit's number"),
     (lesson_09.broken_late, broken(49, twice), "before update 50"),
