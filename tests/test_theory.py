@@ -202,7 +202,8 @@ def by_finite_differences(function, rates):
 def test_quadratic_objective_is_the_last_loss_and_its_gradient(rates, momentum):
     problem = [1.0, 0.3, 0.05], [0.2, 0.0, 0.1], [1.0, -2.0, 0.5], momentum
     loss, gradient = quadratic_objective(*problem)(rates)
-    assert loss == noisy_quadratic(rates, *problem)[-1]
+    # The two sum the directions in another order.
+    assert loss == pytest.approx(noisy_quadratic(rates, *problem)[-1], rel=1e-12)
     expected = by_finite_differences(lambda r: noisy_quadratic(r, *problem)[-1], rates)
     np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-6 * loss)
 

@@ -17,8 +17,10 @@ from typing import Any
 
 import numpy as np
 
-import coslr
-from coslr import loss_laws, optimal, theory
+import coslr.loss_laws
+import coslr.optimal
+import coslr.schedules
+import coslr.theory
 from coslr._arguments import require
 from coslr.course import published
 from coslr.course.evidence import standings
@@ -96,13 +98,13 @@ def evidence(
 
 
 NAMES: Mapping[str, Any] = {
-    **{name: getattr(coslr, name) for name in coslr.__all__},
+    **{name: what for name, what in vars(coslr.schedules).items() if not name.startswith("_")},
     "evidence": evidence,
-    "loss_laws": loss_laws,
+    "loss_laws": coslr.loss_laws,
     "np": np,
-    "optimal": optimal,
+    "optimal": coslr.optimal,
     "published": published,
-    "theory": theory,
+    "theory": coslr.theory,
 }
 
 

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from coslr import WSD, Constant, Cosine, Linear, Schedule
 from coslr._arguments import require
 from coslr._arrays import Array
 from coslr._optional import extra
+from coslr.schedules import WSD, Constant, Cosine, Linear, Schedule
 from coslr.theory import (
     LossLaw,
     best_rates,

@@ -29,7 +29,7 @@ def test_only_what_tables_show_may_change_without_training():
         "data": Split(n_train=200, n_validation=100, n_test=90), "model": SmallGRU,
         "optimizer": "Adam", "options": {"momentum": 0.8}, "momentum": Constant(0.9),
         "weight_decay": Constant(0.01),
-        "snapshots": [1], "weights": True,
+        "snapshots": [1], "weights": True, "predictions": False,
     }  # fmt: skip
     shown = {"name": "b", "eta_max": 0.3, "extras": {"c": 1}}
     assert {field.name for field in dataclasses.fields(Trial)} == changed.keys() | shown.keys()

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from coslr import theory
 from coslr.course.checks.answers import (
     NOT_ATTEMPTED,
     Feedback,
@@ -14,6 +13,7 @@ from coslr.course.checks.answers import (
     wrong,
 )
 from coslr.schedules import Constant, Cosine, MultiStep, Schedule, Step
+from coslr.theory import noisy_quadratic
 
 # What each report of the first exercise held equal.
 REPORTS = {"A": "mean rate", "B": "one's best peak", "C": "peak"}
@@ -65,7 +65,7 @@ UPDATES, HIGHEST = 300, 1.9
 
 def _final_loss(schedule: Schedule) -> float:
     rates = schedule(np.arange(UPDATES))
-    return float(theory.noisy_quadratic(rates, CURVATURES, 0.1 * CURVATURES)[-1])
+    return float(noisy_quadratic(rates, CURVATURES, 0.1 * CURVATURES)[-1])
 
 
 def two_headlines(peaks: tuple[float, float]) -> Feedback:

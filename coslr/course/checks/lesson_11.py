@@ -5,7 +5,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from coslr import Cosine
 from coslr.course import published
 from coslr.course.checks.answers import (
     NOT_ATTEMPTED,
@@ -17,6 +16,7 @@ from coslr.course.checks.answers import (
     not_attempted,
     wrong,
 )
+from coslr.schedules import Cosine
 
 LOW_ENOUGH = 0.0105  # nats; about one choice of three runs in five is below it
 
