@@ -66,8 +66,12 @@ class Characters:
     per_epoch: int
 
     def training_set(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Windows and their answers for an evaluation: each training character once."""
-        step = self.x_train.shape[1]
+        """Windows and their answers for an evaluation.
+
+        They are spread evenly over the training text, and about as many as in the test set, because
+        an evaluation of the whole text takes as long as hundreds of updates.
+        """
+        step = max(len(self.x_train) // len(self.x_test), self.x_train.shape[1])
         return self.x_train[::step], self.y_train[::step]
 
     def to(self, device: torch.device | str) -> "Characters":

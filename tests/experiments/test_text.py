@@ -1,5 +1,6 @@
 """The novel as a data set: no character in two stretches, and answers one character later."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -65,12 +66,17 @@ def test_an_answer_is_the_next_character(loaded, part):
         assert torch.equal(x[:, 1:], y[:, :-1])
 
 
-def test_the_training_set_has_each_character_once(loaded):
+def test_the_training_set_is_a_fair_sample_of_the_training_text(loaded):
     data, _ = loaded
-    x, _ = data.training_set()
-    covered = data.decode(x.flatten())
-    assert novel().startswith(covered)
-    assert len(covered) > 0.89 * len(novel())
+    x, y = data.training_set()
+    assert len(data.x_test) <= len(x) < 1.1 * len(data.x_test)
+    assert torch.equal(x[:, 1:], y[:, :-1])
+    places = [novel().index(data.decode(window)) for window in x]
+    assert places == sorted(places)
+    apart = np.diff(places)
+    assert apart.min() == apart.max() >= x.shape[1]  # no character twice
+    assert places[0] == 0
+    assert places[-1] > 0.88 * len(novel())
 
 
 def test_training_windows_share_the_memory_of_the_text(loaded):
