@@ -76,7 +76,7 @@ LOOKS: dict[str, dict[str, object]] = {
 GREY = "#8a8a8a"
 
 
-class CourseAxes(Axes):
+class _Axes(Axes):
     """Axes on which a line that is labelled as a schedule has that schedule's look."""
 
     def plot(self, *args: Any, **kwargs: Any) -> list[Line2D]:
@@ -182,7 +182,7 @@ def _panels(
         # pyplot would keep every figure alive and show it a second time in a notebook.
         figure = Figure(figsize=(width, height))
         FigureCanvasAgg(figure)
-        own = {"axes_class": CourseAxes}
+        own = {"axes_class": _Axes}
         panels: NDArray[np.object_] = figure.subplots(
             rows, columns, sharex=rows > 1, sharey="row", squeeze=False, subplot_kw=own
         )

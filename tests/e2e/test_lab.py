@@ -82,8 +82,9 @@ def place(handle):
     return round(100 + float(re.search(r"translate\((-?[\d.e-]+)%", moved)[1]), 3)
 
 
-BROKEN = """checks.caught(lambda optimizer, scheduler: [
-(optimizer.step(), scheduler.step() if update != 11 else None) for update in range(20)])"""
+BROKEN = """broken_loop = lambda optimizer, scheduler: [
+(optimizer.step(), scheduler.step() if update != 11 else None) for update in range(20)]
+checks.caught(broken_loop)"""
 
 
 def test_an_exercise_answers_at_once(open_lab):
@@ -91,7 +92,7 @@ def test_an_exercise_answers_at_once(open_lab):
     lab.run_all()
     cell = lab.bring("checks.caught(broken_loop)")
     expect(cell).to_contain_text("Not attempted yet")
-    lab.rewrite(cell, "checks.caught(right_loop)")
+    lab.rewrite(cell, "broken_loop = right_loop\nchecks.caught(broken_loop)")
     expect(cell).to_contain_text("✗ Not yet. All 20 updates use the right rate")
     lab.rewrite(cell, BROKEN)
     expect(cell).to_contain_text("✓ Right. The audit says: update 12")
