@@ -9,6 +9,7 @@ After the equals sign stands a Python expression. The number must equal it to th
 text gives. A word can be cited too: its expression is a text, such as an outcome's `word`.
 """
 
+import ast
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -122,8 +123,12 @@ def wrong_citations(markdown: str, names: Mapping[str, Any] = NAMES) -> list[str
         ['0.06, but Cosine(50, 0.1)(25) is 0.05']
     """
     wrong = []
-    for match in _CITED.finditer(markdown):
+    cited = [*_CITED.finditer(markdown)]
+    for match in cited:
         said, source = match["said"], " ".join(match["source"].split())
+        if not _names_something(source):
+            wrong.append(f"{said}, but {source} is a number and no source")
+            continue
         try:
             value = eval(source, dict(names))  # our own notebooks' words, in a test
         except Exception as error:
@@ -132,10 +137,17 @@ def wrong_citations(markdown: str, names: Mapping[str, Any] = NAMES) -> list[str
         if not (said == value if isinstance(value, str) else _agrees(said, value)):
             shown = value if isinstance(value, str) else f"{value:.6g}"
             wrong.append(f"{said}, but {source} is {shown}")
-    cited = len(_CITED.findall(markdown))
-    if lost := markdown.count("<!--") - cited:
+    if lost := markdown.count("<!--") - len(cited):
         wrong.append(f"{lost} comments stand after no number or word, or have no equals sign")
     return wrong
+
+
+def _names_something(source: str) -> bool:
+    """Whether an expression has a name in it; a number alone would agree with itself."""
+    try:
+        return any(isinstance(node, ast.Name) for node in ast.walk(ast.parse(source, mode="eval")))
+    except SyntaxError:  # computing it will say so
+        return True
 
 
 def _agrees(said: str, value: float) -> bool:

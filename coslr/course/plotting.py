@@ -392,7 +392,7 @@ def show(drawn: Drawing, note: str = "") -> None:
         Figure: It stays. Learning rate against update. constant: 0.1 throughout.
     """
     alt = " ".join(part for part in (describe(_figure(drawn)), note) if part)
-    display(_Described(_image(drawn, alt), f"Figure: {alt}"))
+    display(_Described(image(drawn, alt), f"Figure: {alt}"))
 
 
 def sliders(
@@ -424,7 +424,7 @@ def sliders(
         return {name: control.value for name, control in controls.items()}
 
     def redraw(_: object = None) -> None:
-        picture.value = _image(*draw(**values()))
+        picture.value = image(*draw(**values()))
 
     for name, control in controls.items():
         for value in _values_to_try(control):
@@ -461,16 +461,24 @@ def _figure(drawn: Drawing) -> Figure:
     return figure
 
 
-def _image(drawn: Drawing, alt: str) -> str:
-    """The figure as an HTML image, because a notebook stores no alt text with a plain image."""
+def image(drawn: Drawing, alt: str, dpi: int = DPI, colors: int = 128) -> str:
+    """The figure as an HTML image, because a notebook stores no alt text with a plain image.
+
+    Args:
+        drawn, alt: as in `show`; the text is the whole of it.
+        dpi: dots to the inch.
+        colors: of the palette. Figures of lines need few, and so the file is a third as large.
+
+    Raises:
+        ValueError: `alt` is shorter than 20 characters.
+    """
     right = f"at least {SHORTEST_ALT} characters that say what the figure shows"
     require(len(alt.strip()) >= SHORTEST_ALT, "alt", alt, right)
     figure = _figure(drawn)
     raw, png = io.BytesIO(), io.BytesIO()
     with rc_context(STYLE):
-        figure.savefig(raw, format="png", dpi=DPI, facecolor="white")
-    # Figures of lines need few colours, and a palette of 128 makes the file a third as large.
-    Image.open(raw).convert("RGB").quantize(128).save(png, format="png", optimize=True)
+        figure.savefig(raw, format="png", dpi=dpi, facecolor="white")
+    Image.open(raw).convert("RGB").quantize(colors).save(png, format="png", optimize=True)
     width = round(figure.get_size_inches()[0] * 96)
     return (
         f'<img alt="{html.escape(" ".join(alt.split()))}" width="{width}" '

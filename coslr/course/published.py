@@ -74,11 +74,6 @@ class Ends(NamedTuple):
         return float(np.abs(self.predicted - self.measured).max())
 
     @property
-    def bias(self) -> float:
-        """The mean of predicted less measured, in nats."""
-        return float((self.predicted - self.measured).mean())
-
-    @property
     def order(self) -> float:
         """Spearman's rank correlation of the two."""
         return float(spearmanr(self.predicted, self.measured).statistic)

@@ -36,6 +36,8 @@ def test_a_number_that_its_source_gives_is_right(text):
         ("better<!-- = x -->", "is 0.2146"),
         ("0.21<!-- = y -->", "NameError"),
         ("0.21<!-- = x. -->", "SyntaxError"),
+        ("0.21<!-- = 0.21 -->", "no source"),
+        ("0.21<!-- = 21 / 100 -->", "no source"),
         ("0.21 <!-- = x -->", "1 comments"),
         ("0.21<!-- x -->", "1 comments"),
         ("nan<!-- = float('nan') -->", "is nan"),

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.repository.test_lessons import COLLAPSED, SECOND
+from tests.repository import test_lessons as lessons
+from tests.repository.test_lessons import SECOND, source
 
 ROOT = Path(__file__).resolve().parents[2]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -37,10 +38,6 @@ each = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def cells(path, kind):
     notebook = json.loads(path.read_text(encoding="utf-8"))
     return [cell for cell in notebook["cells"] if cell["cell_type"] == kind]
-
-
-def source(cell):
-    return "".join(cell["source"])
 
 
 def html_of(path):
@@ -133,8 +130,7 @@ def metadata(path):
     """What is there besides the kernel, sliders' states and collapsing; and a machine's folders."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
     extra = set(notebook["metadata"]) - {"kernelspec", "language_info", "widgets"}
-    cells = [cell["metadata"] for cell in notebook["cells"] if cell["metadata"] not in COLLAPSED]
-    extra |= {key for own in cells for key in own}
+    extra |= {*lessons.metadata(notebook)}
     folders = re.findall(r"(?:/root/|/home/|/tmp/|/work/|C:\\\\)[\w.-]*", path.read_text("utf-8"))
     return sorted(extra) + folders
 

@@ -72,10 +72,7 @@ def check_number(
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
-    try:
-        array = floats(answer)
-    except Exception:  # numpy and the answer's own methods raise what they like
-        array = np.array(math.nan)
+    array = floats_or_nan(answer)
     if array.shape != () or np.isnan(array):
         return wrong(f"The answer must be a number, not {answer!r}.")
     value = float(array)
@@ -127,6 +124,18 @@ def floats(answer: object) -> NDArray[np.float64]:
     if array.dtype.kind in "USbc":  # texts, bytes, truth values, complex numbers
         raise TypeError(f"{answer!r} is not made of real numbers")
     return array.astype(float)
+
+
+def floats_or_nan(answer: object) -> NDArray[np.float64]:
+    """The answer as an array of floats, or a single NaN if it is made of something else.
+
+    >>> floats_or_nan([1, 2]).tolist(), float(floats_or_nan("0.9"))
+    ([1.0, 2.0], nan)
+    """
+    try:
+        return floats(answer)
+    except Exception:  # numpy and the answer's own methods raise what they like
+        return np.array(math.nan)
 
 
 def values(answer: object, cases: Sequence[tuple[float, ...]]) -> NDArray[np.float64] | Feedback:

@@ -12,7 +12,7 @@ from coslr.course.checks.answers import (
     Feedback,
     check_number,
     correct,
-    floats,
+    floats_or_nan,
     not_attempted,
     wrong,
 )
@@ -75,10 +75,7 @@ def touched(answer: tuple[int, float]) -> Feedback:
     """
     if not_attempted(answer) or (isinstance(answer, tuple | list) and not_attempted(*answer)):
         return NOT_ATTEMPTED
-    try:
-        found = floats(answer)
-    except Exception:  # numpy and the answer's own methods raise what they like
-        found = np.array(math.nan)
+    found = floats_or_nan(answer)
     if found.shape != (2,) or not np.isfinite(found).all():
         return wrong(f"The answer must be two numbers, epoch and factor, not {answer!r}.")
     epoch, factor = found.tolist()

@@ -1,6 +1,5 @@
 """The exercises of notebook 04, Local minima."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,7 +9,7 @@ from coslr.course.checks.answers import (
     NOT_ATTEMPTED,
     Feedback,
     correct,
-    floats,
+    floats_or_nan,
     not_attempted,
     rates_of_a_run,
     wrong,
@@ -32,10 +31,7 @@ def equal_escape(answer: float) -> Feedback:
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
-    try:
-        array = floats(answer)
-    except Exception:  # numpy and the answer's own methods raise what they like
-        array = np.array(math.nan)
+    array = floats_or_nan(answer)
     if array.shape != () or not np.isfinite(array):
         return wrong(f"The answer must be a number, not {answer!r}.")
     peak = float(array)

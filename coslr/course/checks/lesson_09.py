@@ -15,6 +15,7 @@ from coslr.course.checks.answers import (
     Feedback,
     correct,
     failed_with,
+    first_difference,
     not_attempted,
     same,
     wrong,
@@ -94,16 +95,9 @@ def broken_late(answer: Callable[[torch.optim.Optimizer, int], object]) -> Feedb
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
-    optimizer = toy(lr=ETA_MAX)
-    try:
-        with audit(optimizer) as trace, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PyTorch may warn of the mistake
-            returned: object = answer(optimizer, BROKEN_UPDATES)
-    except Exception as error:
-        return failed_with(error)
-    used = np.array(trace.rates)
-    if not len(used) and not_attempted(returned):
-        return NOT_ATTEMPTED
+    used = _used(answer, BROKEN_UPDATES)
+    if isinstance(used, Feedback):
+        return used
     if len(used) != BROKEN_UPDATES:
         return wrong(f"It makes {len(used)} updates, and {BROKEN_UPDATES} were asked.")
     schedule = Cosine(BROKEN_UPDATES, ETA_MAX)
@@ -111,8 +105,8 @@ def broken_late(answer: Callable[[torch.optim.Optimizer, int], object]) -> Feedb
     if not said:
         return Feedback(None, "The audit is silent: every rate is right.")
     found = explain(used, schedule)
-    first = _first_difference(used, schedule)
-    if first < BROKEN_FROM:
+    first = first_difference(used, schedule(np.arange(BROKEN_UPDATES)))
+    if first is not None and first < BROKEN_FROM:
         return wrong(f"{said} That is before update {BROKEN_FROM}.")
     if not found:
         return wrong(
@@ -122,9 +116,18 @@ def broken_late(answer: Callable[[torch.optim.Optimizer, int], object]) -> Feedb
     return correct(f"{said} And diagnose says: {found[0].cause}. {found[0].says}")
 
 
-def _first_difference(used: np.ndarray, schedule: Schedule) -> int:
-    right = schedule(np.arange(len(used)))
-    return int(np.argmax(~np.isclose(used, right, rtol=1e-9, atol=1e-15)))
+def _used(answer: Callable[..., object], *arguments: int) -> np.ndarray | Feedback:
+    """The rates that ``answer(optimizer, *arguments)`` uses, or what keeps it from any."""
+    optimizer = toy(lr=ETA_MAX)
+    try:
+        with audit(optimizer) as trace, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyTorch may warn of the mistake
+            returned = answer(optimizer, *arguments)
+    except Exception as error:
+        return failed_with(error)
+    if not trace.rates and not_attempted(returned):
+        return NOT_ATTEMPTED
+    return np.array(trace.rates)
 
 
 def read_log(answer: tuple[str, int]) -> Feedback:
@@ -178,17 +181,11 @@ def repaired_loop(
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
-    optimizer = toy(lr=ETA_MAX)
-    try:
-        with audit(optimizer) as trace, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PyTorch warns of the wrong order
-            returned: object = answer(optimizer, epochs, batches)
-    except Exception as error:
-        return failed_with(error)
+    used = _used(answer, epochs, batches)
+    if isinstance(used, Feedback):
+        return used
     total = epochs * batches
-    used, t = np.array(trace.rates), np.arange(total)
-    if not len(used) and not_attempted(returned):
-        return NOT_ATTEMPTED
+    t = np.arange(total)
     if len(used) != total:
         return wrong(f"It makes {len(used)} updates; {epochs} x {batches} = {total} were asked.")
     said = _sentence(used, Cosine(total, ETA_MAX))

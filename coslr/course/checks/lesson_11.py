@@ -12,7 +12,7 @@ from coslr.course.checks.answers import (
     check_choice,
     check_number,
     correct,
-    floats,
+    floats_or_nan,
     not_attempted,
     wrong,
 )
@@ -29,10 +29,7 @@ def three_runs(answer: Sequence[int]) -> Feedback:
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
-    try:
-        numbers = floats(answer)
-    except Exception:  # numpy and the answer's own methods raise what they like
-        numbers = np.array(np.nan)
+    numbers = floats_or_nan(answer)
     if numbers.shape != (3,) or len(set(numbers.tolist())) < 3:
         return wrong(f"The answer must be the numbers of three different runs, not {answer!r}.")
     table = published.runs_of_the_model(published.PEAK)

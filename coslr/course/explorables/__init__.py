@@ -10,7 +10,7 @@ file. The tests in a browser compare their numbers with Python's.
 
 import numpy as np
 
-from coslr.course.explorables._page import Explorable, darker, dashes, explorable, lighter
+from coslr.course.explorables._page import Explorable, dashes, explorable, mixed
 from coslr.course.explorables._particles import ends
 from coslr.course.plotting import GREY, LOOKS, axes, name_lines
 from coslr.course.two_wells import DEEP, START, TOP, height
@@ -21,6 +21,7 @@ from coslr.theory import noisy_quadratic
 
 __all__ = ["Explorable", "cloud", "draw_a_schedule", "how_many_seeds", "noise_floor"]
 
+BLACK, WHITE = "#000000", "#ffffff"
 # The families of schedules that the scripts know, under the names of their looks.
 FAMILIES = ["cosine", "linear", "step", "exponential", "WSD", "constant", "restarts"]
 
@@ -156,8 +157,8 @@ def _looks() -> dict[str, dict[str, str]]:
     for name in FAMILIES:
         colour = str(LOOKS[name]["color"])
         found[name] = {
-            "light": darker(colour, 0.25 if name in ("WSD", "step", "exponential") else 0.0),
-            "dark": lighter(colour, 0.85 if name == "constant" else 0.45),
+            "light": mixed(colour, BLACK, 0.25 if name in ("WSD", "step", "exponential") else 0.0),
+            "dark": mixed(colour, WHITE, 0.85 if name == "constant" else 0.45),
             "dash": dashes(LOOKS[name]["linestyle"]),
         }
     return found

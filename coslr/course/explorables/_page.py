@@ -5,10 +5,8 @@ text, and images with a data address. So these two come first, and the script re
 runs.
 """
 
-import io
 import json
 import re
-from base64 import b64encode
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -18,12 +16,10 @@ import numpy as np
 
 from coslr._optional import extra
 from coslr.course.descriptions import describe
+from coslr.course.plotting import image
 
 with extra("course"):
-    from matplotlib import rc_context
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from PIL import Image
 
 HERE = Path(__file__).parent
 LIMIT = 40_000  # bytes of one piece of HTML
@@ -73,7 +69,7 @@ def explorable(piece: str, title: str, lead: str, picture: Axes, **settings: obj
     page = (
         f'<div data-coslr="{piece}">\n'
         f"<p><strong>{escape(title)}</strong></p>\n"
-        f"{_still(figure, text)}\n"
+        f"{image(figure, text, DPI, STILL_COLOURS)}\n"
         f"<p><em>{STANDS_STILL}</em></p>\n"
         f'<script>(() => {{\n"use strict";\n{constants}\n{scripts}}})();</script>\n'
         "</div>"
@@ -99,40 +95,17 @@ def _literal(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
 
 
-def _still(figure: Figure, text: str) -> str:
-    raw, png = io.BytesIO(), io.BytesIO()
-    with rc_context({"savefig.facecolor": "white"}):
-        figure.savefig(raw, format="png", dpi=DPI)
-    image = Image.open(raw).convert("RGB").quantize(STILL_COLOURS, dither=Image.Dither.NONE)
-    image.save(png, format="png", optimize=True)
-    width = round(figure.get_size_inches()[0] * 96)
-    return (
-        f'<img alt="{escape(text)}" width="{width}" style="max-width: 100%; height: auto" '
-        f'src="data:image/png;base64,{b64encode(png.getvalue()).decode()}">'
-    )
+def mixed(colour: str, other: str, share: float) -> str:
+    """A colour with a share of another one in it, such as white for lines on a dark page.
 
-
-def lighter(colour: str, share: float) -> str:
-    """A colour mixed with white, for lines on a dark page.
-
-    >>> lighter("#0072B2", 0.5)
+    >>> mixed("#0072B2", "#ffffff", 0.5)
     '#80b8d8'
     """
-    channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
-    mixed = np.rint(channels + share * (255 - channels)).astype(int)
-    return "#" + "".join(f"{channel:02x}" for channel in mixed)
-
-
-def darker(colour: str, share: float) -> str:
-    """A colour mixed with black, for words on a light page.
-
-    >>> darker("#E69F00", 0.4)
-    '#8a5f00'
-    """
-    channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
-    return "#" + "".join(
-        f"{channel:02x}" for channel in np.rint((1 - share) * channels).astype(int)
+    first, second = (
+        np.array([int(one[i : i + 2], 16) for i in (1, 3, 5)]) for one in (colour, other)
     )
+    channels = np.rint(first + share * (second - first)).astype(int)
+    return "#" + "".join(f"{channel:02x}" for channel in channels)
 
 
 def dashes(linestyle: Any) -> str:
