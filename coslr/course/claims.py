@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from coslr.course import protocol
+from coslr.course import language_study, protocol
 from coslr.course.evidence import standings
 from coslr.course.protocol import HOT, MANY, MANY_WITH, ONE_PASS, WHOLE, WITH, WITHOUT
 from coslr.experiments.outcomes import BETTER, EQUIVALENT, OPEN, WORSE
@@ -471,6 +471,21 @@ CLAIMS = (
         "momentum): each needs its own best peak, or the same effective rate.",
     ),
     Claim(
+        "other techniques, here warm-up, further enhance performance",
+        "10_a_language_model",
+        {
+            "normalised CNN": Ref("combining", protocol.NORMALISED, "warm-up and cosine", "cosine"),
+            "plain CNN": Ref("combining", protocol.PLAIN, "warm-up and cosine", "cosine"),
+            "Transformer": Ref("language_model", language_study.PRE, "cosine", "no warm-up"),
+            "post-norm Transformer": Ref(
+                "language_model", language_study.POST, "cosine", "no warm-up"
+            ),
+        },
+        every,
+        literature="A Transformer with layer normalisation after each part needs warm-up; with "
+        "normalisation before it, it can do without (Xiong 2020).",
+    ),
+    Claim(
         "the combinations lead to more robust training",
         "08_combining",
         {
@@ -491,6 +506,18 @@ CLAIMS = (
             ),
         },
         every,
+    ),
+    Claim(
+        "suitable for all types of models",
+        "10_a_language_model",
+        _cnn("constant")
+        | {
+            "GRU": Ref("combining", protocol.GRU, "cosine", "constant"),
+            "Transformer": Ref("language_model", language_study.FULL_RUN, "cosine", "constant"),
+        },
+        every,
+        literature="Most large language models are trained with a cosine. A constant rate with a "
+        "cooldown at its end matches it (Hägele 2024).",
     ),
     Claim(
         "particularly effective for CNNs and RNNs",

@@ -21,7 +21,7 @@ from coslr.experiments.models import SmallTransformer, post_norm_transformer
 from coslr.experiments.one_trial import load_data
 from coslr.experiments.text import Excerpt
 from coslr.experiments.training import evaluate
-from coslr.schedules import WSD, Constant, Cosine, Linear, Schedule, warmup
+from coslr.schedules import WSD, Constant, Cosine, Linear, Polynomial, Schedule, join, warmup
 
 with extra("train"):
     import pandas as pd
@@ -78,6 +78,14 @@ HALF_LIFE = 2  # epochs, of the exponential moving average
 def _cooled(eta: float, T: int) -> Schedule:
     """Constant, with a linear cooldown over the last fifth."""
     return WSD(T, T * 2 // 9, eta)  # of the nine tenths after the warm-up
+
+
+def laws_choice(eta: float, T: int) -> Schedule:
+    """The shape that the multi-power law chose in lesson 11: a plateau, then a parabola to zero.
+
+    The straight line, which the convex bound chose, is among the common schedules already.
+    """
+    return join([Constant(eta), Polynomial(T / 4, eta, power=2)], boundaries=[3 * T / 4])
 
 
 def _plateau_then(epochs: int) -> Callable[[float, int], Schedule]:
@@ -152,6 +160,7 @@ DECAYING = (
     _entry("cosine to a tenth", lambda eta, T: Cosine(T, eta, eta / 10)),
     _entry("linear", lambda eta, T: Linear(T, eta)),
     _entry("WSD", _cooled),
+    _entry("law's choice", laws_choice),
     CONSTANT,
     # The plateau of WSD without its cooldown, and with a cooldown that begins earlier.
     _entry(
@@ -212,6 +221,7 @@ LANGUAGE_MODEL = Evidence(
         *against(PRE, "cosine", "no warm-up"),
         *against(POST, "cosine", "no warm-up"),
         *against(FULL_RUN, "cosine", "cosine to a tenth", "linear", "WSD", "constant"),
+        *against(FULL_RUN, "law's choice", "cosine", "linear", "WSD"),
         *_moments([(average, "plateau") for average in AVERAGES]),
         *_moments([(average, "WSD") for average in AVERAGES]),
         *_moments([("WSD", "plateau")]),

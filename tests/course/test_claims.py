@@ -57,9 +57,10 @@ def test_the_inventory_has_the_whole_article():
         "faster", "better", "follows a cosine", "local minima", "T_max", "explores", "non-linear",
         "optimal", "0.1 to 0.0001", "rapidly", "fine-tunes", "curves", "complexity", "speed",
         "implementation", "step decay", "sudden", "exploration early", "complex data", "code",
-        "overfitting", "smooth reduction", "cyclical", "warm restarts", "momentum", "robust",
-        "generalization", "CNNs and RNNs", "any model", "initial rate", "minimum rate", "cycle",
-        "cross-validation", "powerful", "robust",
+        "overfitting", "smooth reduction", "cyclical", "warm restarts", "momentum",
+        "other techniques",
+        "robust", "generalization", "all types", "CNNs and RNNs", "any model", "initial rate",
+        "minimum rate", "cycle", "cross-validation", "powerful", "robust",
     ]  # fmt: skip
     assert len(words) == len(CLAIMS)
     for word, claim in zip(words, CLAIMS, strict=True):
