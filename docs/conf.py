@@ -9,6 +9,7 @@ import json
 import posixpath
 import re
 import shutil
+import sys
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 
 import coslr
+
+sys.path.insert(0, str(Path(__file__).parent))
+from first_page import for_readers_without_scripts, minutes_of
 
 REPOSITORY = "OWNER/REPOSITORY"
 PACKAGE = Path(coslr.__file__).parent
@@ -35,7 +39,7 @@ author = "coslr authors"
 version = release = coslr.__version__
 html_title = "Cosine annealing, measured"
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "first_page"]
 nb_execution_mode = "off"  # show the committed outputs
 nb_ipywidgets_js = {}  # pages would fetch the widget manager from elsewhere
 nb_merge_streams = True
@@ -58,8 +62,9 @@ default_role = "py:obj"
 add_module_names = False
 
 html_theme = "furo"
-html_static_path = ["site.css"]
+html_static_path = ["site.css", "site.js"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_sourcelink_suffix = ""  # the "Download" link leads to an .ipynb file
 html_math_renderer = "mathml"
 html_show_copyright = False
@@ -123,9 +128,19 @@ def read_notebook(app: Sphinx, name: str, source: list[str]) -> None:
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             cell["source"] = for_the_site("".join(cell["source"]), "notebooks/")
+        fold_apart(cell["metadata"].get("tags", []))
         for output in cell.get("outputs", []):
-            replace_widget(output.get("data", {}), states)
+            data = output.get("data", {})
+            replace_widget(data, states)
+            if "data-coslr" in (html := "".join(data.get("text/html", ""))):
+                data["text/html"] = for_readers_without_scripts(html)
     source[0] = json.dumps(notebook)
+
+
+def fold_apart(tags: list[str]) -> None:
+    """Fold a cell's code and its result each by itself, so that code opens without the answer."""
+    if "hide-cell" in tags:
+        tags[:] = sorted({*tags, "hide-input", "hide-output"} - {"hide-cell"})
 
 
 def replace_widget(data: dict[str, Any], states: dict[str, dict[str, Any]]) -> None:
@@ -143,7 +158,7 @@ def replace_widget(data: dict[str, Any], states: dict[str, dict[str, Any]]) -> N
 
 
 def read_readme(app: Sphinx, path: Path, parent: str, content: list[str]) -> None:
-    """Make the README fit for the first page of the site."""
+    """Make the README fit for a page of the site."""
     content[0] = for_the_site(content[0].replace("(docs/", "("), "")
 
 
@@ -151,8 +166,9 @@ def for_the_site(markdown: str, folder: str) -> str:
     """Replace badges by words, and lead links to where their target is.
 
     A badge, an image in a link, becomes a link with the badge's words: its image may be elsewhere.
-    A link to one of our modules leads to its page in the reference, a link to the recipes to their
-    page, and a link to another file that is not on the site leads to the repository.
+    A link to one of our modules leads to its page in the reference, a link to the README or the
+    recipes to their page, and a link to another file that is not on the site leads to the
+    repository.
 
     Args:
         markdown: text of a file of the repository.
@@ -166,6 +182,8 @@ def for_the_site(markdown: str, folder: str) -> str:
             return f"](/api/{module}.rst)"
         if path in ("recipes.md", "docs/recipes.md"):
             return f"](/recipes.md{match['anchor'] or ''})"
+        if path == "README.md":
+            return f"](/about.md{match['anchor'] or ''})"
         if path.endswith((".ipynb", ".png")):
             return match[0]
         return f"](https://github.com/{REPOSITORY}/blob/HEAD/{path}{match['anchor'] or ''})"
@@ -188,18 +206,43 @@ def visit_math(translator: Any, node: Element) -> None:
     raise SkipNode
 
 
-def add_download(
+# myst-nb's words on a fold. Their label hides them from screen readers.
+FOLD = re.compile(
+    r'<summary aria-label="Toggle hidden content">\s*<p class="collapsed admonition-title">'
+    r"Show code cell (source|outputs?)</p>\s*<p class=\"expanded admonition-title\">.*?</p>"
+)
+FOLDED = {"source": "Code", "output": "Result", "outputs": "Result"}
+
+
+def finish_lesson(
     app: Sphinx, name: str, template: str, context: dict[str, Any], doctree: Element | None
 ) -> None:
-    """Offer the notebook itself, below its title."""
-    if name.startswith("notebooks/"):
-        link = f'<p class="download"><a href="../_sources/{name}.ipynb" download>Download</a></p>'
-        context["body"] = context["body"].replace("</h1>", f"</h1>{link}", 1)
+    """Say above a lesson how long it takes, offer its notebook, and name its folds plainly."""
+    folder, _, file = name.partition("/")
+    if folder != "notebooks":
+        return
+    minutes = minutes_of(file)
+    takes = f" · about {minutes} minutes" if minutes else ""
+    head = f'<p class="lesson-line">Lesson {file[:2]}{takes}</p>\n<h1>'
+    link = f'<p class="download"><a href="../_sources/{name}.ipynb" download>Download</a></p>'
+    body = context["body"].replace("<h1>", head, 1).replace("</h1>", f"</h1>{link}", 1)
+    context["body"] = FOLD.sub(lambda match: f"<summary>{FOLDED[match[1]]}", body)
+
+
+def finish_navigation(
+    app: Sphinx, name: str, template: str, context: dict[str, Any], doctree: Element | None
+) -> None:
+    """Give the captions of the navigation the level that a heading must have."""
+    tree = context["furo_navigation_tree"]
+    context["furo_navigation_tree"] = tree.replace(
+        'role="heading"', 'role="heading" aria-level="2"'
+    )
 
 
 def setup(app: Sphinx) -> None:
     """Connect the functions above; Sphinx calls this."""
     app.connect("source-read", read_notebook)
     app.connect("include-read", read_readme)
-    app.connect("html-page-context", add_download)
+    app.connect("html-page-context", finish_lesson)
+    app.connect("html-page-context", finish_navigation, priority=900)  # after the theme's own
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math, None))

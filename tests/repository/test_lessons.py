@@ -20,8 +20,11 @@ SECOND: list[str] = [
     "02_other_schedules",
     "03_why_decay_works",
     "04_local_minima",
+    "06_warm_restarts",
     "09_broken_schedules",
+    "10_a_language_model",
     "11_predicting_the_loss",
+    "12_the_verdict",
 ]
 
 HIDDEN_CODE = {"jupyter": {"source_hidden": True}, "tags": ["hide-input"]}
@@ -227,6 +230,46 @@ def other_words(notebook):
     ]
 
 
+def kind(value):
+    """What an expression makes, as far as its form tells: "list", "DataFrame", or None."""
+    match value:
+        case ast.Constant(value=int() | float() | complex()):
+            return "number"
+        case ast.Constant(value=constant) if constant is not ...:
+            return type(constant).__name__
+        case ast.JoinedStr():
+            return "str"
+        case ast.List() | ast.ListComp():
+            return "list"
+        case ast.Dict() | ast.DictComp():
+            return "dict"
+        case ast.Set() | ast.SetComp():
+            return "set"
+        case ast.Tuple():
+            return "tuple"
+        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)) if name[0].isupper():
+            return name
+    return None
+
+
+def changing_names(notebook):
+    """Names to which the cells assign things of two kinds, such as a list and then a table."""
+    kinds = {}
+    for cell in of_kind(notebook, "code"):
+        for statement in ast.parse(source(cell)).body:
+            for node in ast.walk(statement):
+                if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+                    break  # its names are its own
+                if isinstance(node, ast.Assign):
+                    pairs = [(target, node.value) for target in node.targets]
+                    if isinstance(node.targets[0], ast.Tuple) and isinstance(node.value, ast.Tuple):
+                        pairs = zip(node.targets[0].elts, node.value.elts, strict=False)
+                    for target, value in pairs:
+                        if isinstance(target, ast.Name) and kind(value):
+                            kinds.setdefault(target.id, set()).add(kind(value))
+    return [f"{name}: {', '.join(sorted(of))}" for name, of in kinds.items() if len(of) > 1]
+
+
 def metadata(notebook):
     return [
         json.dumps(cell["metadata"])
@@ -246,6 +289,7 @@ CHECKS = [
     prose_in_code,
     unsourced,
     other_words,
+    changing_names,
     metadata,
 ]
 
@@ -356,6 +400,9 @@ def without(number):
         (unsourced, changed("0.05<!-- =", "0.05<!--")),
         (other_words, changed("there.", "there, at each iteration.")),
         (other_words, changed("there.", "there, by error bars.")),
+        (changing_names, changed("z = x + y", "x = [1, 2]")),
+        (changing_names, changed("z = x + y", "x, z = {}, 1")),
+        (changing_names, changed("z = x + y", "for y in [1]:\n    x = Cosine(1, 2)")),
         (metadata, with_metadata(0, {"editable": False})),
         (metadata, with_metadata(1, {"tags": ["hide-input"]})),
     ],

@@ -27,6 +27,7 @@ NAMES = [
     "07_choosing_parameters",
     "08_combining",
     "09_broken_schedules",
+    "10_a_language_model",
     "11_predicting_the_loss",
     "12_the_verdict",
 ]

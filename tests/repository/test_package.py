@@ -25,7 +25,7 @@ SAMPLES = {
 }
 EXPLORABLES = {
     "style.css",
-    *(f"{name}.js" for name in ("shared", "schedule", "noise", "cloud", "seeds")),
+    *(f"{name}.js" for name in ("shared", "schedule", "noise", "cloud", "seeds", "frames")),
 }
 # What the module's folder holds in a clean checkout.
 MODULE = {

@@ -1,7 +1,7 @@
 """What the exercise checkers share: the feedback they give, and how they read any answer."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -197,3 +197,24 @@ def first_difference(found: ArrayLike, right: ArrayLike) -> int | None:
 def same(found: ArrayLike, right: ArrayLike) -> bool:
     """Whether two rows of rates are equal up to rounding."""
     return first_difference(found, right) is None
+
+
+def known_mistake(
+    found: NDArray[np.float64], mistakes: Iterable[tuple[str, ArrayLike]]
+) -> Feedback | None:
+    """The hint to the first mistake that gives just these numbers, or None.
+
+    Args:
+        found: what the learner's answer gives.
+        mistakes: pairs of a hint and what the mistake gives.
+
+    Example:
+        >>> known_mistake(np.array([2.0, 4.0]), {"Halve it.": [2, 4], "Add one.": [0, 1]}.items())
+        ✗ Not yet. Halve it.
+        >>> known_mistake(np.array([2.0]), [("Halve it.", [2, 4])]) is None
+        True
+    """
+    for hint, mistake in mistakes:
+        if found.shape == np.shape(mistake) and same(found, mistake):
+            return wrong(hint)
+    return None

@@ -3,14 +3,16 @@
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 
 from coslr.course.checks.answers import (
     NOT_ATTEMPTED,
     Feedback,
     correct,
     failed_with,
-    first_difference,
     floats,
+    floats_or_nan,
+    known_mistake,
     not_attempted,
     same,
     wrong,
@@ -19,6 +21,7 @@ from coslr.schedules import CosineWarmRestarts, Schedule
 
 # The run of the first exercise: 4 cycles, each twice as long as the one before, fill it exactly.
 RUN_EPOCHS, PER_EPOCH, PEAK, CYCLES = 60, 78, 0.1, 4
+ENOUGH = 3.0  # points, of the second exercise
 
 
 def whole_cycles(answer: Schedule) -> Feedback:
@@ -68,60 +71,49 @@ def whole_cycles(answer: Schedule) -> Feedback:
     return wrong(f"Four cycles from T_0={first:g} end at update {end:g}, and the run at {updates}.")
 
 
-def restarts(answer: Callable[[int, int, int], list[int]]) -> Feedback:
-    """Does ``answer(T_0, T_mult, cycles)`` list the updates at which a restart is in force?
+def both_answers(
+    ahead: tuple[float, int], behind: tuple[float, int], lead: pd.DataFrame
+) -> Feedback:
+    """Are the restarts ahead by 3 points at the first (peak, epoch), and behind by 3 at the second?
 
-    These are the first updates of each cycle after the first.
+    Args:
+        ahead, behind: a shared peak, and the epoch after which both runs are compared.
+        lead: how many points the restarts are ahead; a row per epoch, a column per peak.
 
-    >>> restarts(lambda T_0, T_mult, cycles: [T_0 * T_mult**i for i in range(1, cycles)])
-    ✗ Not yet. For T_0=10, T_mult=2, cycles=4: those are lengths of cycles; add them up.
+    >>> lead = pd.DataFrame({0.03: [-4.0, 0.5], 0.4: [20.0, 14.0]}, index=[4, 9])
+    >>> both_answers((0.4, 9), (0.03, 9), lead)
+    ✗ Not yet. At a peak of 0.03 after epoch 9 the restarts are ahead by 0.5 points.
     """
-    if not_attempted(answer):
+    if not_attempted(ahead, behind):
         return NOT_ATTEMPTED
-    if not callable(answer):
-        return wrong(f"The answer must be a function, not {answer!r}.")
-    for T_0, T_mult, cycles in ((10, 2, 4), (7, 1, 3), (5, 3, 3), (1, 3, 6), (20, 2, 1)):
-        try:
-            returned: object = answer(T_0, T_mult, cycles)
-            if not_attempted(returned):
-                return NOT_ATTEMPTED
-            found = floats(list(returned) if isinstance(returned, map | zip | range) else returned)
-        except Exception as error:
-            return failed_with(error)
-        case = f"For T_0={T_0}, T_mult={T_mult}, cycles={cycles}"
-        if found.ndim != 1:
-            return wrong("It must return a list of updates.")
-        lengths = T_0 * T_mult ** np.arange(cycles)
-        right = np.cumsum(lengths)[:-1]
-        end = int(lengths.sum())
-        if found.shape == right.shape and same(found, right):
-            continue
-        added = "those are lengths of cycles; add them up."
-        ends = np.cumsum(lengths)
-        impostors = [
-            (lengths, added),
-            (lengths[:-1], added),
-            (lengths[1:], added),
-            (ends, f"{end} is the end of the last cycle, and nothing restarts there."),
-            (np.append(0, right), "0 is the start, and no restart."),
-            (np.append(0, ends), f"0 is the start, and {end} the end: neither is a restart."),
-            (right - 1, "those are the last updates of the old cycles, not the first of the new."),
-            (right + 1, "those are second updates of a cycle; a restart is its first."),
-            (
-                T_0 * np.arange(1, cycles),
-                "all cycles have the length T_0 there; each should be T_mult times the last.",
-            ),
-        ]
-        for mistake, hint in impostors:
-            if found.shape == mistake.shape and same(found, mistake):
-                return wrong(f"{case}: {hint}")
-        if found.shape != right.shape:
-            return wrong(
-                f"{case} it gives {found.size} updates, and there are {right.size} restarts."
+    leads = []
+    for name, pair in (("ahead", ahead), ("behind", behind)):
+        place = floats_or_nan(pair)
+        if place.shape != (2,):
+            return wrong(f"{name} must be a pair (peak, epoch), not {pair!r}.")
+        peak, epoch = place.tolist()
+        if peak in lead.index and epoch in lead.columns:
+            return wrong(f"{name}: the peak comes first, then the epoch.")
+        if peak not in lead.columns or epoch not in lead.index:
+            known = (
+                f"the peaks {[*lead.columns]} and the epochs {lead.index[0]} to {lead.index[-1]}"
             )
-        i = first_difference(found, right) or 0
-        return wrong(f"{case} it gives {found[i]:g} for restart {i + 1}, which is at {right[i]}.")
-    return correct()
+            return wrong(f"{name}: the table has {known}, and not {pair!r}.")
+        leads.append(float(lead.loc[int(epoch), peak]))
+    first, second = leads
+    if first >= ENOUGH and second <= -ENOUGH:
+        return correct(
+            f"Ahead by {first:.1f} points and behind by {-second:.1f}, from the same runs. A "
+            "report that gives one of them must say how its peak and its moment were chosen."
+        )
+    if first <= -ENOUGH and second >= ENOUGH:
+        return wrong("The two are swapped: the first pair is where the restarts are ahead.")
+    (peak, epoch), points = (ahead, first) if first < ENOUGH else (behind, second)
+    side = "ahead" if points >= 0 else "behind"
+    return wrong(
+        f"At a peak of {peak:g} after epoch {epoch} the restarts are {side} by "
+        f"{abs(points):.1f} points."
+    )
 
 
 def ensemble(answer: Callable[[np.ndarray], np.ndarray]) -> Feedback:
@@ -154,29 +146,28 @@ def ensemble(answer: Callable[[np.ndarray], np.ndarray]) -> Feedback:
     votes = np.eye(4)[each.argmax(axis=2)].mean(axis=0)
     logarithms = "That is the mean of the logarithms: take the exponential first, then the mean."
     impostors = [
-        (geometric, logarithms),
-        (logs.mean(axis=0), logarithms),
+        (logarithms, geometric),
+        (logarithms, logs.mean(axis=0)),
         (
-            geometric / geometric.sum(axis=1, keepdims=True),
             "That is the mean of the logarithms, made to add up to 1: a geometric mean of the "
             "probabilities, in which one network can veto a class. Take their plain mean.",
+            geometric / geometric.sum(axis=1, keepdims=True),
         ),
-        (np.log(right), "Those are log-probabilities of the ensemble; leave the last log out."),
-        (each.sum(axis=0), "Each row adds up to 3: divide by the number of networks."),
-        (votes, "That counts votes: it forgets how sure each network is."),
-        (right.argmax(axis=1), "That is the class alone; its probabilities were asked."),
-        (np.eye(4)[right.argmax(axis=1)], "That is the winner alone, with probability 1."),
-        (each[-1], "That is the last network alone."),
-        (each[0], "That is the first network alone."),
-        (each.mean(axis=1), "That is a mean over the images; it should be over the networks."),
-        (each.mean(axis=2), "That is a mean over the classes; it should be over the networks."),
-        (each.max(axis=0), "That is the largest probability, not the mean."),
-        (np.median(each, axis=0), "That is the median, whose rows do not add up to 1."),
-        (each, "Those are the probabilities of each network; their mean is missing."),
+        ("Those are log-probabilities of the ensemble; leave the last log out.", np.log(right)),
+        ("Each row adds up to 3: divide by the number of networks.", each.sum(axis=0)),
+        ("That counts votes: it forgets how sure each network is.", votes),
+        ("That is the class alone; its probabilities were asked.", right.argmax(axis=1)),
+        ("That is the winner alone, with probability 1.", np.eye(4)[right.argmax(axis=1)]),
+        ("That is the last network alone.", each[-1]),
+        ("That is the first network alone.", each[0]),
+        ("That is a mean over the images; it should be over the networks.", each.mean(axis=1)),
+        ("That is a mean over the classes; it should be over the networks.", each.mean(axis=2)),
+        ("That is the largest probability, not the mean.", each.max(axis=0)),
+        ("That is the median, whose rows do not add up to 1.", np.median(each, axis=0)),
+        ("Those are the probabilities of each network; their mean is missing.", each),
     ]
-    for mistake, hint in impostors:
-        if found.shape == mistake.shape and same(found, mistake):
-            return wrong(hint)
+    if hint := known_mistake(found, impostors):
+        return hint
     if found.shape != right.shape:
         return wrong(
             f"From {logs.shape} it makes the shape {found.shape}, and should make {right.shape}."

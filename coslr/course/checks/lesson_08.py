@@ -14,6 +14,7 @@ from coslr.course.checks.answers import (
     correct,
     failed_with,
     first_difference,
+    known_mistake,
     not_attempted,
     same,
     values,
@@ -89,9 +90,8 @@ leaves.
         )(t),
         "The rise is right, but the fall is a straight line.": warmup(Linear(N - W, peak), W)(t),
     }
-    for hint, mistake in impostors.items():
-        if same(found, mistake):
-            return wrong(hint)
+    if hint := known_mistake(found, impostors.items()):
+        return hint
     worst = first_difference(found, right)
     return wrong(f"Update {worst} is at {found[worst]:.6g}, and should be at {right[worst]:.6g}.")
 
@@ -128,9 +128,8 @@ be lower.
         * (1 + new)
         / (1 + old),
     }
-    for hint, mistake in impostors.items():
-        if same(found, mistake):
-            return wrong(hint)
+    if hint := known_mistake(found, impostors.items()):
+        return hint
     k = first_difference(found, right)
     return wrong(
         f"For rate={rate[k]:g}, old={old[k]:g}, new={new[k]:g} it gives {found[k]:.4g}, whose "
@@ -235,9 +234,9 @@ def _wrong_momentum(found: np.ndarray, t: np.ndarray, N: int) -> Feedback | None
             LOW + (HIGH - LOW) * t / 100, LOW, HIGH
         ),
     }
-    for hint, mistake in both.items():
-        if all(same(one, mistake) for one in found):
-            return wrong(hint)
+    pairs = ((hint, [mistake] * len(found)) for hint, mistake in both.items())
+    if hint := known_mistake(found, pairs):
+        return hint
     for i, one in enumerate(found):
         if (k := first_difference(one, right)) is not None:
             return wrong(

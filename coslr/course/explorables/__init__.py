@@ -1,6 +1,7 @@
 """Explorables: figures that the reader moves, with no kernel and nothing fetched.
 
-Each function returns an object that shows itself as the last line of a cell. Its HTML works in
+Each function returns an object that shows itself as the last line of a cell. `frames` makes one of
+figures that a lesson draws; the others have formulas of their own. Their HTML works in
 JupyterLab, in Colab, on the course's site and in a file opened from disk. In a notebook that the
 reader has not trusted, JupyterLab removes the script, and a still picture with its text is left.
 
@@ -10,7 +11,9 @@ file. The tests in a browser compare their numbers with Python's.
 
 import numpy as np
 
-from coslr.course.explorables._page import Explorable, dashes, explorable, mixed
+from coslr._arguments import require
+from coslr.course.explorables._frames import frames
+from coslr.course.explorables._page import Explorable, dashes, explorable, tones
 from coslr.course.explorables._particles import ends
 from coslr.course.plotting import GREY, LOOKS, axes, name_lines
 from coslr.course.two_wells import DEEP, START, TOP, height
@@ -19,9 +22,8 @@ from coslr.experiments.outcomes import judge
 from coslr.schedules import Cosine
 from coslr.theory import noisy_quadratic
 
-__all__ = ["Explorable", "cloud", "draw_a_schedule", "how_many_seeds", "noise_floor"]
+__all__ = ["Explorable", "cloud", "draw_a_schedule", "frames", "how_many_seeds", "noise_floor"]
 
-BLACK, WHITE = "#000000", "#ffffff"
 # The families of schedules that the scripts know, under the names of their looks.
 FAMILIES = ["cosine", "linear", "step", "exponential", "WSD", "constant", "restarts"]
 
@@ -90,17 +92,26 @@ def noise_floor() -> Explorable:
     )
 
 
-def cloud() -> Explorable:
+def cloud(peak: float = 0.2, update: int = 0) -> Explorable:
     """A thousand runs on a curve with two wells, under the reader's schedule, as a film.
 
     The landscape is that of `coslr.course.two_wells`. A seed gives the same film in the browser and
     in Python.
 
+    Args:
+        peak: of the cosine that the reader finds there, from 0.005 to 0.4.
+        update: at which the film stands, from 0 to 1,000, its end.
+
+    Raises:
+        ValueError: an argument is outside its range.
+
     Example:
         >>> cloud().title
         'A high rate crosses the barrier, a falling rate settles'
     """
-    where = ends(Cosine(1000, 0.2)(np.arange(1000)), seed=1)
+    require(0.005 <= peak <= 0.4, "peak", peak, "from 0.005 to 0.4, as the slider goes")
+    require(0 <= update <= 1000, "update", update, "from 0 to 1000, as the slider goes")
+    where = ends(Cosine(1000, peak)(np.arange(1000)), seed=1)
     x = np.linspace(-1.6, 1.6, 200)
     share = f"{(where < TOP).mean():.1%}".replace("%", " %")
     title = f"A thousand runs after a cosine: {share} in the deeper basin"
@@ -119,6 +130,7 @@ def cloud() -> Explorable:
         START=START,
         PASS=TOP,
         DEEP=DEEP,
+        begin={"peak": peak, "update": update},
     )
 
 
@@ -155,10 +167,7 @@ def _looks() -> dict[str, dict[str, str]]:
     """Colours and dashes of the families, for light and for dark pages."""
     found = {}
     for name in FAMILIES:
-        colour = str(LOOKS[name]["color"])
-        found[name] = {
-            "light": mixed(colour, BLACK, 0.25 if name in ("WSD", "step", "exponential") else 0.0),
-            "dark": mixed(colour, WHITE, 0.85 if name == "constant" else 0.45),
-            "dash": dashes(LOOKS[name]["linestyle"]),
-        }
+        light, dark = tones(str(LOOKS[name]["color"]))
+        dash = dashes(LOOKS[name]["linestyle"])
+        found[name] = {"light": light, "dark": dark, "dash": dash}
     return found

@@ -25,6 +25,7 @@ HERE = Path(__file__).parent
 LIMIT = 40_000  # bytes of one piece of HTML
 DPI = 100  # of the still pictures, which stand for a moment only where scripts run
 STILL_COLOURS = 24  # lines and text need few, and a small palette makes a small file
+BLACK, WHITE, NIGHT = "#000000", "#ffffff", "#16191d"  # the last is the dark page's, in style.css
 STANDS_STILL = "This picture stands still. It moves where scripts run: run this cell, or trust the "
 STANDS_STILL += "notebook and open it again."
 
@@ -50,7 +51,9 @@ class Explorable:
         return f"Explorable: {self.title}. {self.text}"
 
 
-def explorable(piece: str, title: str, lead: str, picture: Axes, **settings: object) -> Explorable:
+def explorable(
+    piece: str, title: str, lead: str, picture: Axes, note: str = "", **settings: object
+) -> Explorable:
     """One explorable.
 
     Args:
@@ -58,10 +61,11 @@ def explorable(piece: str, title: str, lead: str, picture: Axes, **settings: obj
         title: the message of the figure, without a full stop.
         lead: one or two sentences that say what the reader can do.
         picture: axes of the still picture, with a title and labels, from which its text is made.
+        note: a sentence to add to that text, where it says too little.
         settings: numbers and words of the course that the script needs.
     """
     figure: Any = picture.get_figure()  # never a part of another figure
-    text = describe(figure)
+    text = f"{describe(figure)} {note}".strip()
     values = {"piece": piece, "title": title, "lead": lead, **settings}
     style = packed(HERE / "style.css")
     scripts = packed(HERE / "shared.js") + packed(HERE / f"{piece}.js")
@@ -106,6 +110,34 @@ def mixed(colour: str, other: str, share: float) -> str:
     )
     channels = np.rint(first + share * (second - first)).astype(int)
     return "#" + "".join(f"{channel:02x}" for channel in channels)
+
+
+def tones(colour: str) -> list[str]:
+    """A colour for lines and names on a light page, and one for those on a dark page.
+
+    The colour is mixed with black, or with white, until it stands out as WCAG 2.2 asks of text.
+
+    >>> tones("#0072B2"), tones("#E69F00")
+    (['#0072b2', '#73b1d5'], ['#966700', '#f1ca73'])
+    """
+    found = []
+    for other, back, least, share in ((BLACK, WHITE, 4.5, 0.0), (WHITE, NIGHT, 6.5, 0.45)):
+        while _contrast(mixed(colour, other, share), back) < least:
+            share += 0.05
+        found.append(mixed(colour, other, share))
+    return found
+
+
+def _contrast(one: str, other: str) -> float:
+    """WCAG's contrast of two colours, from 1 to 21."""
+    light = []
+    for colour in (one, other):
+        channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+        linear = np.where(
+            channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4
+        )
+        light.append(float(linear @ [0.2126, 0.7152, 0.0722]) + 0.05)
+    return max(light) / min(light)
 
 
 def dashes(linestyle: Any) -> str:

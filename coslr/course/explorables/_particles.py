@@ -58,12 +58,13 @@ def noise(seed: int, update: int) -> Array:
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).ravel()
 
 
-def ends(rates: Array, seed: int) -> Array:
+def ends(rates: Array, seed: int, spread: float = 1.0) -> Array:
     """Where the particles are after the last update.
 
     Args:
         rates: the learning rate at each update, (updates,).
         seed: of the cloud.
+        spread: standard deviation of the gradient's noise.
 
     Returns:
         The positions, (PARTICLES,).
@@ -74,5 +75,5 @@ def ends(rates: Array, seed: int) -> Array:
     """
     x = np.full(PARTICLES, START)
     for update, rate in enumerate(rates):
-        x = x - rate * (slope(x) + noise(seed, update))
+        x = x - rate * (slope(x) + spread * noise(seed, update))
     return x

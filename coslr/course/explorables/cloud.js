@@ -2,7 +2,7 @@
 
 const T = 1000;
 const N = 1000;
-const { START, PASS, DEEP } = SETTINGS;
+const { START, PASS, DEEP, begin } = SETTINGS;
 const state = { family: "cosine", seed: 1, k: 0, playing: false, frames: 0, seconds: 0 };
 const { nodes, choose } = shapes(state, T);
 
@@ -16,11 +16,16 @@ const shareChart = chart(column, 172);
 
 const family = chooser(state, "family", "schedule", FAMILIES, () => (choose(), forget()));
 const peak = slider(state, "peak", {
-  label: "peak", min: 1, max: 80, step: 1, at: 40, value: (x) => x / 200, show: short, after: forget,
+  label: "peak", min: 1, max: 80, step: 1, at: Math.round(200 * begin.peak), value: (x) => x / 200,
+  show: short, after: forget,
+});
+const spread = slider(state, "noise", {
+  label: "noise (standard deviation)", min: 0, max: 14, step: 1, at: 10, value: (x) => x / 10,
+  show: short, after: forget,
 });
 for (const node of nodes) node.addEventListener("input", forget);
 const time = slider(state, "k", {
-  label: "update", min: 0, max: T, step: 1, at: 0, show: (x) => `${x} of ${T}`, after: pause,
+  label: "update", min: 0, max: T, step: 1, at: begin.update, show: (x) => `${x} of ${T}`, after: pause,
 });
 const play = button("Play", () => (state.playing ? pause() : run()), "main");
 group(
@@ -33,7 +38,7 @@ group(
   time.node,
 );
 time.node.style.gridColumn = "1 / -1";
-group(family.node, ...nodes, peak.node);
+group(family.node, ...nodes, peak.node, spread.node);
 choose();
 
 // ------------------------------------------------------------------------------------- the film
@@ -76,7 +81,7 @@ function filmTo(k) {
   for (; done < k; ) {
     const noise = noiseAt(done);
     const rate = rates[done];
-    for (let i = 0; i < N; i++) x[i] -= rate * (slope(x[i]) + noise[i]);
+    for (let i = 0; i < N; i++) x[i] -= rate * (slope(x[i]) + state.noise * noise[i]);
     done += 1;
     measure();
   }

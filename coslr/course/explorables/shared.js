@@ -1,4 +1,4 @@
-// What the four explorables share: the place in the page, the theme, controls, charts, schedules.
+// What the explorables share: the place in the page, the theme, controls, charts, schedules.
 // Python puts this file, one piece and the settings into one function, so each instance has its own
 // copy, and nothing is added to the page's names.
 
@@ -173,6 +173,25 @@ function ticks(low, high, most) {
   return found;
 }
 
+// Powers of ten, and between them 2 and 5 where there are few.
+function decades(low, high) {
+  const digits = high / low < 100 ? [1, 2, 5] : [1];
+  const found = [];
+  for (let i = Math.floor(Math.log10(low)); 10 ** i <= high; i++) {
+    found.push(...digits.map((n) => n * 10 ** i).filter((v) => v >= low && v <= high));
+  }
+  return found;
+}
+// The places of an axis that have a number, and what stands there. Long numbers become powers.
+function ticksOf({ low, high, log, ticks: set }, most) {
+  if (set) return set;
+  if (!log) return ticks(low, high, most).map((v) => [v, short(v)]);
+  const digits = (n) => `${n}`.replace(/./g, (c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c]));
+  const power = (v) => `10${digits(Math.round(Math.log10(v)))}`;
+  const long = low < 1e-4 || high > 1e5;
+  return decades(low, high).map((v) => [v, long ? power(v) : short(v)]);
+}
+
 // A chart that fills its place. `frame` begins a drawing; what is in `front` stays between them.
 function chart(parent, height, kind = "", role = "img") {
   const back = svg("g");
@@ -206,25 +225,19 @@ function chart(parent, height, kind = "", role = "img") {
     self.X = X;
     self.Y = Y;
     self.inverseY = (py) => y.low + ((bottom - py) / (bottom - top)) * (y.high - y.low);
-    const marks = y.log ? decades(y.low, y.high) : ticks(y.low, y.high, height < 200 ? 2 : 4);
-    for (const v of marks) {
+    for (const [v, text] of ticksOf(y, height < 200 ? 2 : 4)) {
       add(svg("path", { class: "axis", d: `M${left} ${Y(v)}H${width - right}` }));
-      add(svg("text", { x: left - 8 - gap, y: Y(v) + 4, "text-anchor": "end" }, short(v)));
+      add(svg("text", { x: left - 8 - gap, y: Y(v) + 4, "text-anchor": "end" }, text));
     }
-    for (const v of ticks(x.low, x.high, width < 420 ? 3 : 5)) {
+    for (const [v, text] of ticksOf(x, width < 420 ? 3 : 5)) {
       const anchor = v === x.high && right < 20 ? "end" : "middle";
       const at = anchor === "end" ? width - 2 : X(v);
-      add(svg("text", { x: at, y: bottom + 18, "text-anchor": anchor }, short(v)));
+      add(svg("text", { x: at, y: bottom + 18, "text-anchor": anchor }, text));
     }
     add(svg("path", { class: "axis", d: `M${left} ${bottom}H${width - right}` }));
     const end = { x: width - right, y: bottom + 35, "text-anchor": "end" };
     add(svg("text", end, x.label));
     add(svg("text", { x: 2, y: 14 }, y.label));
-  };
-  const decades = (low, high) => {
-    const found = [];
-    for (let i = Math.ceil(Math.log10(low)); 10 ** i <= high; i++) found.push(10 ** i);
-    return found;
   };
 
   const trail = (xs, ys) => {

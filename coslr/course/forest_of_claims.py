@@ -1,0 +1,372 @@
+"""Every comparison that tests the article, drawn under its statement, with the verdict beside it.
+
+`panels` sorts the comparisons, and `forest` draws a panel. `tally` counts the verdicts, and `page`
+has every statement in one table, with what others found. All read the tables of the evidence, so
+they change as these grow.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import groupby
+from pathlib import Path
+from textwrap import fill
+from typing import Any, cast
+
+import numpy as np
+
+from coslr._arguments import require, whole
+from coslr._optional import extra
+from coslr.course import claims, plotting
+from coslr.course.claims import CLAIMS, Claim, Contests, Ref
+from coslr.experiments import outcomes
+from coslr.experiments.standings import Comparison
+
+with extra("course"):
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# verdict -> a sign that needs no colour, in the order of the tally.
+SIGNS = {
+    claims.SUPPORTED: "✓",
+    claims.PARTLY: "◐",
+    claims.NO_DIFFERENCE: "=",
+    claims.CONTRADICTED: "✗",
+    outcomes.OPEN: "?",
+    claims.NOT_RUN: "…",
+    claims.UNTESTED: "–",
+}
+COLORS = {  # as in the explorable "How many seeds?"
+    outcomes.BETTER: "#007A59",
+    outcomes.WORSE: "#B84A00",
+    outcomes.EQUIVALENT: "#0072B2",
+    outcomes.OPEN: "#5f5f5f",
+}
+SOFT = "#6b6b6b"  # grey that is still dark enough to read
+MOST_LINES = 15  # of a panel
+REACH = 5  # margins to either side of zero; an arrow points at what lies further out
+LONGEST = 41  # characters in a line of a row's name
+
+
+@dataclass(frozen=True)
+class Block:
+    """A statement, and those of its comparisons that one panel shows.
+
+    Attributes:
+        says, verdict: of the statement.
+        rows: name -> comparison that has run; a long name has two lines.
+        waiting: how many of its comparisons have not run yet.
+    """
+
+    says: str
+    verdict: str
+    rows: Mapping[str, Comparison]
+    waiting: int
+
+    @property
+    def lines(self) -> int:
+        """How many lines of a panel it takes."""
+        return 1 + len(self.rows) + bool(self.waiting)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Blocks of one lesson whose measures have one unit.
+
+    Attributes:
+        lesson: the notebook's name.
+        kind: of the measures, such as "accuracy".
+        blocks: from top to bottom.
+    """
+
+    lesson: str
+    kind: str
+    blocks: tuple[Block, ...]
+
+    @property
+    def verdicts(self) -> str:
+        """The statements and their verdicts as a sentence, for those who cannot see the figure.
+
+        >>> block = Block("it is fast", "open", {}, 2)
+        >>> Panel("05_train_a_cnn", "accuracy", (block,)).verdicts
+        'Verdicts: "it is fast" open.'
+        """
+        said = (f'"{block.says}" {block.verdict}' for block in self.blocks)
+        return f"Verdicts: {', '.join(said)}."
+
+
+def panels(folder: Path | None = None, most: int = MOST_LINES) -> list[Panel]:
+    """What there is to draw, in the order of the lessons.
+
+    A statement of which no comparison has run is in no panel; `tally` and `page` have it.
+
+    Args:
+        folder: where the tables are; None is `coslr.course.evidence.evidence_folder()`.
+        most: lines of a panel. A block is never split, so a longer one is a panel of its own.
+
+    Example:
+        >>> first = panels()[0]
+        >>> first.lesson, first.kind, first.blocks[1].verdict
+        ('04_local_minima', 'share', 'partly')
+    """
+    most = whole("most", most, least=1)
+    contests = Contests(folder)
+    found = sorted(
+        (claim.lesson, kind, i, block)
+        for i, claim in enumerate(CLAIMS)
+        for kind, block in _blocks(claim, contests)
+    )
+    drawn = []
+    for (lesson, kind), group in groupby(found, key=lambda one: one[:2]):
+        packed: list[list[Block]] = [[]]
+        for *_, block in group:
+            if packed[-1] and sum(b.lines for b in packed[-1]) + block.lines > most:
+                packed.append([])
+            packed[-1].append(block)
+        drawn += [Panel(lesson, kind, tuple(blocks)) for blocks in packed]
+    return drawn
+
+
+def _blocks(claim: Claim, contests: Contests) -> Iterator[tuple[str, Block]]:
+    """(kind of measure, block) for each kind of measure in which a comparison has run."""
+    compared = claim.comparisons(contests)
+    verdict = claim.verdict(compared)
+    kinds = {key: _kind(found.measure) for key, found in compared.items()}
+    for kind in sorted(set(kinds.values())):
+        here = {key: found for key, found in compared.items() if kinds[key] == kind}
+        rows = {_name(claim.refs[key]): found for key, found in here.items() if not found.waiting}
+        if rows:
+            yield kind, Block(claim.says, verdict, rows, len(here) - len(rows))
+
+
+def _kind(measure: str) -> str:
+    return measure.rpartition("_")[2]
+
+
+def _name(ref: Ref) -> str:
+    """A comparison without its study, which the panel's lesson implies; a long one in two lines.
+
+    "×4" is a peak that is four times too high, and "gap" the test loss less the training loss.
+
+    >>> _name(Ref("train_a_cnn", "as printed", "cosine@10", "step@10"))
+    'cosine against step, epoch 10, as printed'
+    """
+    (a, _, epoch), (b, _, other) = ref.a.partition("@"), ref.b.partition("@")
+    if epoch == other:
+        pair = f"{a} against {b}" + f", epoch {epoch}" * bool(epoch)
+    else:
+        pair = f"{a}, epoch {epoch} against {other}"
+    pair = pair.replace(", 4 times", " ×4")
+    pair += ", at half time" * ref.measure.startswith("half")
+    pair += ", gap" * ref.measure.startswith("gap")
+    name = f"{pair}, {ref.contest}"
+    if len(name) > LONGEST > len(pair):
+        return f"{pair},\n{ref.contest}"
+    return fill(name, LONGEST)
+
+
+# ------------------------------------------------------------------------------------- drawing
+
+
+def forest(panel: Panel) -> Axes:
+    """Draw a panel: a row a comparison, with its 95 % interval, under its statement.
+
+    The band is the margin. What lies further to the right is better for the first of the two, also
+    where the measure is a loss. An arrow stands for a difference beyond the axis.
+
+    Args:
+        panel: one of `panels`.
+
+    Raises:
+        ValueError: the panel has no block.
+
+    Example:
+        >>> ax = forest(panels()[0])
+        >>> ax.get_title("left")
+        'Lesson 04'
+    """
+    require(panel.blocks, "panel.blocks", panel.blocks, "at least one block")
+    height = 1.0 + 0.34 * sum(block.lines for block in panel.blocks)
+    ax = plotting.axes("difference", "comparison", width=8, height=height)
+    # Names to the left, numbers to the right: the widths are fixed.
+    cast(Figure, ax.figure).set_layout_engine("none")
+    ax.set_position((0.34, 0.72 / height, 0.37, 1 - 1.04 / height))
+    measure = next(iter(panel.blocks[0].rows.values())).measure
+    factor, unit, _ = outcomes.shown_as(measure)
+    margin = outcomes.margin_of(measure) * factor
+    ax.axvspan(-margin, margin, color="0.9", zorder=0)
+    ax.axvline(0, color="0.4", linewidth=1, linestyle="-", zorder=1)
+    ticks: dict[int, str] = {}
+    y = 0
+    for block in panel.blocks:
+        _write(ax, y, fill(f"“{block.says}”", 74), block.verdict, weight="bold")
+        for name, found in block.rows.items():
+            y += 1
+            ticks[y] = name
+            _draw(ax, y, found, name, factor, REACH * margin)
+        if block.waiting:
+            y += 1
+            _write(ax, y, f"{_counted(block.waiting, 'comparison')} not run yet", "", color=SOFT)
+        y += 1
+    ax.set_yticks([*ticks], [*ticks.values()], fontsize=8)
+    ax.tick_params(axis="y", length=0)
+    ax.tick_params(axis="x", labelsize=9)
+    ax.grid(visible=False)
+    ax.spines["left"].set_visible(False)
+    ax.set_ylim(y - 0.4, -0.6)
+    ax.set_ylabel("")
+    low_is_good = outcomes.low_is_good(measure)
+    ax.set_xlim(*((1, -1) if low_is_good else (-1, 1)) * np.array(REACH * margin))
+    about = f"difference in {panel.kind}" + f" ({unit})" * bool(unit)
+    ax.set_xlabel(f"{about}\n← second better · first better →", fontsize=9)
+    ax.set_title(f"Lesson {panel.lesson[:2]}", loc="left", x=-0.34 / 0.37 + 0.02, fontsize=11)
+    return ax
+
+
+def _write(ax: Axes, y: float, left: str, right: str, **look: Any) -> None:
+    """A line of text from the figure's left edge, and another beside the axes."""
+    across = ax.get_yaxis_transform()
+    clear = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # hides the lines behind it
+    if left:
+        at: dict[str, Any] = {"transform": across, "va": "center", "fontsize": 8.5}
+        ax.text(-0.34 / 0.37 + 0.02, y, left, bbox=clear, **at, **look)
+    tone = {"color": SOFT} if right in (claims.NOT_RUN, outcomes.OPEN) else {}
+    ax.text(1.03, y, right, transform=across, va="center", fontsize=8.5, **(look | tone))
+
+
+def _draw(ax: Axes, y: int, found: Comparison, name: str, factor: int, reach: float) -> None:
+    outcome = found.outcome
+    if outcome is None:  # the runs diverged, or the best peak was at an edge
+        _write(ax, y, "", "no result", color=SOFT)
+        return
+    said = f"{'slightly ' * outcome.slightly}{outcome.word}"
+    _, unit, digits = outcomes.shown_as(found.measure)
+    number = f"{factor * outcome.difference:+.{digits}f} {unit}".replace("-", "−").strip()
+    color = COLORS[outcome.word]
+    low, middle, high = factor * np.array([outcome.low, outcome.difference, outcome.high])
+    label = f"{' '.join(name.split())} ({number}, {said})"
+    ax.plot([low, high], [y, y], color=color, linestyle="-", linewidth=2, label=label)
+    if abs(middle) > reach:
+        way = np.sign(middle) * reach
+        arrow = {"arrowstyle": "-|>", "color": color, "linewidth": 2}
+        ax.annotate("", (way, y), (0.85 * way, y), arrowprops=arrow)
+    else:
+        face = "white" if outcome.word == outcomes.OPEN else color
+        ax.plot(middle, y, "o", color=color, markerfacecolor=face, markersize=6, label="_middle")
+    _write(ax, y, "", f"{number}, {said}", color=color)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
+# ---------------------------------------------------------------------------------- all of them
+
+
+def tally(folder: Path | None = None) -> Axes:
+    """How many statements got each verdict: a dot for each, and a ring for one by definition.
+
+    Args:
+        folder: where the tables are; None is `coslr.course.evidence.evidence_folder()`.
+
+    Example:
+        >>> tally().lines[0].get_label()[:11]
+        'supported: '
+    """
+    contests = Contests(folder)
+    found = [(claim.verdict(claim.comparisons(contests)), claim) for claim in CLAIMS]
+    ax = plotting.axes("statements", "verdict", "A dot is a statement of the article", height=3.2)
+    for row, verdict in enumerate(SIGNS):
+        # Measured ones first.
+        settled = sorted(bool(claim.definition) for word, claim in found if word == verdict)
+        if not settled:
+            continue
+        grey = verdict in (claims.NOT_RUN, claims.UNTESTED)
+        color = plotting.GREY if grey else plotting.COLORS[0]
+        said = str(len(settled)) if grey else f"{len(settled)}, {_of(settled)}"
+        at = np.arange(1, len(settled) + 1)
+        ax.plot(
+            at, np.full(len(at), row), "o", color=color, markersize=9, label=f"{verdict}: {said}"
+        )
+        rings = at[settled]
+        face: dict[str, Any] = {"markerfacecolor": "white", "label": "_rings"}
+        ax.plot(rings, np.full(len(rings), row), "o", color=color, markersize=9, **face)
+        ax.text(len(settled) + 0.8, row, said, va="center", fontsize=9, color=SOFT)
+    ax.set_yticks(range(len(SIGNS)), [*SIGNS])
+    ax.set_ylim(len(SIGNS) - 0.5, -0.5)
+    ax.set_xlim(0.4, max(30, ax.dataLim.x1 + 3))
+    ax.grid(visible=False)
+    ax.spines["left"].set_visible(False)
+    ax.spines["bottom"].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    ax.set_xticks([])
+    ax.set_xlabel("filled: measured; ring: by definition", loc="left", fontsize=9)
+    ax.set_ylabel("")
+    return ax
+
+
+def _of(settled: Sequence[bool]) -> str:
+    by_definition = sum(settled)
+    if by_definition == len(settled):
+        return "by definition"
+    return f"{by_definition} by definition" if by_definition else "measured"
+
+
+@dataclass(frozen=True)
+class Page:
+    """A table for the page, and what a terminal says in its place."""
+
+    html: str
+    words: str
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return self.words
+
+
+def page(folder: Path | None = None) -> Page:
+    """Every statement in the article's order: verdict, what it rests on, and what others found.
+
+    It has no colours, so it reads the same on light and on dark pages.
+
+    Args:
+        folder: where the tables are; None is `coslr.course.evidence.evidence_folder()`.
+
+    Example:
+        >>> page()
+        Table: the verdicts on 37 statements
+    """
+    contests = Contests(folder)
+    head = ("the article says", "lesson", "verdict", "it rests on", "what others found")
+    rows = "\n".join(_row(claim, claim.comparisons(contests)) for claim in CLAIMS)
+    html = (
+        "<table>\n<thead><tr>"
+        + "".join(f'<th scope="col" style="text-align: left">{name}</th>' for name in head)
+        + f"</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
+    )
+    return Page(html, f"Table: the verdicts on {len(CLAIMS)} statements")
+
+
+def _row(claim: Claim, compared: Mapping[str, Comparison]) -> str:
+    verdict = claim.verdict(compared)
+    cells = (
+        claim.lesson[:2],
+        f"{SIGNS[verdict]} {verdict}",
+        _rests_on(claim, compared),
+        claim.literature,
+    )
+    left = 'style="text-align: left"'
+    said = "".join(f"<td {left}>{escape(cell)}</td>" for cell in cells)
+    return f'<tr><th scope="row" {left}>{escape(claim.says)}</th>{said}</tr>'
+
+
+def _rests_on(claim: Claim, compared: Mapping[str, Comparison]) -> str:
+    """The reason of a verdict that needs no run, or the outcomes so far."""
+    if claim.definition or claim.untested:
+        return f"by definition: {claim.definition}" if claim.definition else claim.untested
+    waiting = sum(found.waiting for found in compared.values())
+    words = [found.word for found in compared.values() if not found.waiting]
+    parts = [f"{words.count(word)} {word}" for word in (*COLORS, "no result") if word in words]
+    return ", ".join([*parts, *([f"{waiting} not run yet"] if waiting else [])])

@@ -1,0 +1,88 @@
+"""The figure of the verdicts shows each statement once, in order, and depends on no colour."""
+
+import re
+from html import unescape
+
+import pytest
+
+from coslr.course import claims
+from coslr.course.verdicts import MARKS, figure
+
+LESSONS = {claim.lesson: f"lesson {claim.lesson[:2]}" for claim in claims.CLAIMS}
+
+
+def row(verdict="open", **more):
+    given = {"claim": "it is fast", "lesson": "05_train_a_cnn", "verdict": verdict}
+    return given | {"by_definition": False, "comparisons": [{}, {}]} | more
+
+
+def table_rows(html):
+    """(statement, verdict and what it rests on, lesson) of each row, as it is read aloud."""
+    found = re.findall(r"<tr><th scope=\"row\">(.*?)</th><td>(.*?)</td><td>(.*?)</td></tr>", html)
+    return [tuple(unescape(re.sub("<[^>]*>", "", cell)).strip() for cell in row) for row in found]
+
+
+@pytest.fixture(scope="module")
+def report():
+    return claims.report()
+
+
+def test_it_has_each_statement_in_the_articles_order_with_its_verdict(report):
+    rows = table_rows(figure(report, LESSONS, "notebooks/"))
+    assert [row[0] for row in rows] == [claim.says for claim in claims.CLAIMS]
+    for shown, known in zip(rows, report, strict=True):
+        assert shown[1].startswith(known["verdict"])
+        assert ("by definition" in shown[1]) == known["by_definition"]
+        assert shown[2] == LESSONS[known["lesson"]]
+
+
+def test_the_counts_add_up(report):
+    html = figure(report, LESSONS, "")
+    counts = re.search(r'<ul class="counts".*?</ul>', html, re.DOTALL)[0]
+    numbers = [int(n) for n in re.findall(r"</svg> (\d+) ", counts)]
+    assert sum(numbers) == len(claims.CLAIMS)
+    assert f"{len(claims.CLAIMS)} statements" in counts
+
+
+def test_every_verdict_that_a_rule_can_give_has_a_mark_of_its_own():
+    known = {getattr(claims, name) for name in ("SUPPORTED", "PARTLY", "CONTRADICTED", "OPEN")}
+    known |= {claims.NO_DIFFERENCE, claims.NOT_RUN, claims.UNTESTED}
+    assert set(MARKS) == known
+    marks = [mark for _, mark in MARKS.values()]
+    assert len(set(marks)) == len(marks)
+
+
+@pytest.mark.parametrize("verdict", [claims.NOT_RUN, claims.UNTESTED])
+def test_a_statement_without_a_verdict_is_grey_and_rests_on_nothing(verdict):
+    html = figure([row(verdict)], LESSONS, "")
+    assert 'class="verdict waiting"' in html
+    assert table_rows(html)[0][1] == verdict
+
+
+def test_a_verdict_says_on_how_many_comparisons_it_rests():
+    html = figure(
+        [row(), row(comparisons=[{}]), row(by_definition=True, comparisons=[])], LESSONS, ""
+    )
+    rests = [cell[1].removeprefix("open ") for cell in table_rows(html)]
+    assert rests == ["2 comparisons", "1 comparison", "by definition"]
+
+
+def test_a_statement_cannot_end_its_cell():
+    html = figure([row(claim="a < b </th> & c")], LESSONS, "")
+    assert table_rows(html)[0][0] == "a < b </th> & c"
+
+
+def test_a_lesson_without_a_page_is_no_link():
+    html = figure([row(), row(lesson="99_new")], LESSONS, "")
+    assert [cell[2] for cell in table_rows(html)] == ["lesson 05", "99"]
+    assert re.findall(r'href="(.*?)"', html) == ["05_train_a_cnn.html"]
+
+
+def test_an_unknown_verdict_is_refused():
+    with pytest.raises(ValueError, match="verdict='likely': must be one of supported, partly"):
+        figure([row("likely")], LESSONS, "")
+
+
+def test_nothing_is_fetched_and_no_script_runs(report):
+    html = figure(report, LESSONS, "notebooks/")
+    assert not re.findall(r"<script|src=|url\(|https?:", html)
