@@ -55,7 +55,7 @@ class Block:
     Attributes:
         says, verdict: of the statement.
         rows: name -> comparison that has run; a long name has two lines.
-        waiting: how many of its comparisons have not run yet.
+        waiting: how many of the statement's comparisons have not run yet, in its first block.
     """
 
     says: str
@@ -132,11 +132,13 @@ def _blocks(claim: Claim, contests: Contests) -> Iterator[tuple[str, Block]]:
     compared = claim.comparisons(contests)
     verdict = claim.verdict(compared)
     kinds = {key: _kind(found.measure) for key, found in compared.items()}
+    waiting = sum(found.waiting for found in compared.values())
     for kind in sorted(set(kinds.values())):
         here = {key: found for key, found in compared.items() if kinds[key] == kind}
         rows = {_name(claim.refs[key]): found for key, found in here.items() if not found.waiting}
         if rows:
-            yield kind, Block(claim.says, verdict, rows, len(here) - len(rows))
+            yield kind, Block(claim.says, verdict, rows, waiting)
+            waiting = 0  # the statement's first block counts them, whatever their measure
 
 
 def _kind(measure: str) -> str:

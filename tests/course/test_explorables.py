@@ -274,7 +274,7 @@ def test_a_line_is_cut_at_the_edges_and_where_it_has_no_number():
     (curve,) = numbers(ax)
     parts = [np.reshape(part, (-1, 2)) for part in curve["at"]]
     assert parts[0].tolist() == [[111, 1000], [222, 0], [333, 1000]]
-    assert parts[-1][:, 1].tolist() == [500, 500]
+    assert set(parts[-1][:, 1]) == {500}  # it ends flat; a point may be there twice
     assert all(((part >= 0) & (part <= (2000, 1000))).all() for part in parts)
 
 

@@ -92,6 +92,21 @@ def test_a_statement_whose_comparisons_have_two_units_is_in_two_panels(all_run):
     assert sorted(kinds) == ["accuracy", "loss"]
 
 
+def test_what_waits_is_counted_once_also_where_its_unit_is_not_drawn_yet(all_run, monkeypatch):
+    run = Ref.compare
+
+    def found(ref, contests):
+        if ref.study != "language_model":
+            return run(ref, contests)
+        return Comparison("a", "b", 0.1, 0.1, "test_loss", None, "not yet", waiting=True)
+
+    monkeypatch.setattr(Ref, "compare", found)
+    blocks = [block for panel in panels() for block in panel.blocks]
+    for claim in CLAIMS:
+        waiting = sum(ref.study == "language_model" for ref in claim.refs.values())
+        assert sum(block.waiting for block in blocks if block.says == claim.says) == waiting
+
+
 # ------------------------------------------------------------------------------------------ a panel
 
 

@@ -21,6 +21,7 @@ SECOND: list[str] = [
     "03_why_decay_works",
     "04_local_minima",
     "06_warm_restarts",
+    "07_choosing_parameters",
     "09_broken_schedules",
     "10_a_language_model",
     "11_predicting_the_loss",

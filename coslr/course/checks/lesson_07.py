@@ -1,6 +1,6 @@
 """The exercises of notebook 07, Choosing the parameters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,60 +11,21 @@ from coslr.course.checks.answers import (
     Feedback,
     correct,
     failed_with,
-    first_difference,
     floats,
     not_attempted,
-    same,
-    values,
+    rates_of_a_run,
     wrong,
 )
+from coslr.schedules import Cosine, Schedule
+from coslr.theory import noisy_quadratic
 
-
-def stops_at(answer: Callable[[float], float]) -> Feedback:
-    """Does ``answer(k)`` give the share of its peak at which a cosine to zero, planned for k times
-    the budget, stands when the budget is spent?
-
-    >>> stops_at(lambda k: 1 - 1 / k)
-    ✗ Not yet. That is right for a straight line, not for a cosine.
-    """
-    k = np.array([1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0])
-    found = values(answer, [(one,) for one in k.tolist()])
-    if isinstance(found, Feedback):
-        return found
-    right = (1 + np.cos(np.pi / k)) / 2
-    impostors = {
-        "That is right for a straight line, not for a cosine.": 1 - 1 / k,
-        "k is upside down: the run stops at the share 1/k of the plan, not at k.": (
-            1 + np.cos(np.pi * k)
-        )
-        / 2,
-        "It answers for a curve that rises: planned to fit, k = 1, it must end at 0.": 1 - right,
-        "The square is missing: the cosine schedule is cos² of half the angle.": np.cos(
-            np.pi / (2 * k)
-        ),
-        "The angle is half of what it should be: at k = 1 it must be π in (1 + cos)/2.": (
-            1 + np.cos(np.pi / (2 * k))
-        )
-        / 2,
-        "In the form cos² the angle is π/2 times 1/k: yours is twice that.": np.cos(np.pi / k) ** 2,
-        "1 + cos goes from 2 to 0: the factor 1/2 is missing.": 2 * right,
-        "The 1 in 1 + cos is missing: a cosine alone goes below zero.": np.cos(np.pi / k),
-        "The 1 in 1 + cos is missing: a rate is never below zero.": np.cos(np.pi / k) / 2,
-        "The cosine takes an angle in radians: half a turn is π, not 180.": (1 + np.cos(180 / k))
-        / 2,
-        "The angle must have the factor π.": (1 + np.cos(1 / k)) / 2,
-    }
-    if np.allclose(found, right, rtol=0, atol=1e-9):
-        return correct("A plan twice too long stops at half its peak, one of five times at 0.905.")
-    for hint, mistake in impostors.items():
-        if np.allclose(found, mistake, rtol=0, atol=1e-9):
-            return wrong(hint)
-    worst = int(np.argmax(~np.isclose(found, right, rtol=0, atol=1e-9)))
-    return wrong(
-        f"For k={k[worst]:g} it gives {found[worst]:.4g}, and the cosine stops at "
-        f"{right[worst]:.4f} of its peak."
-    )
-
+# The valley of lesson 03, and the loss of the best cosine to zero that is planned for each length.
+CURVATURES = 1 / np.arange(1, 101)
+NOISE = 0.1 * CURVATURES
+PLANNED = {300: 0.02944, 400: 0.02262, 500: 0.01842, 600: 0.01556}
+ALLOWED = 0.1  # of the second exercise: so much above the planned run's loss
+FINISHED = Cosine(300, 1.2)  # the run that the third exercise prolongs to 600 updates
+LAST, STEP = 100, 0.02  # a hint moves so many rates by so much
 
 # Peaks; validation and test accuracy, one row a seed; and the peak to choose, if there is one.
 Sweep = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float | None]
@@ -152,44 +113,67 @@ def _judge(sweeps: dict[str, Sweep], found: dict[str, float | None]) -> Feedback
     return correct("By validation, by the mean of the seeds, and nothing from the edge.")
 
 
-def rising(answer: Callable[[int, int, float, float], float]) -> Feedback:
-    """Does ``answer(t, n, low, high)`` rise by one factor at each of n updates, from low at t = 0
-    to high at the last?
+def uncertain_end(answer: Schedule) -> Feedback:
+    """Is this cosine's loss in the valley near the planned run's, after 300, 400, 500 and 600?
 
-    >>> rising(lambda t, n, low, high: low + (high - low) * t / (n - 1))
-    ✗ Not yet. It rises by the same amount at each update; by the same factor was asked.
+    >>> uncertain_end(Cosine(400, 0.75))
+    ✗ Not yet. After 600 updates the loss is 59 % above the planned run's. The last 100 rates \
+are too low: raised by 0.02, they end at 0.0215.
     """
-    n, low, high = 9, 1e-4, 10.0
-    t = np.arange(n)
-    found = values(answer, [(one, n, low, high) for one in t.tolist()])
-    if isinstance(found, Feedback):
-        return found
+    if not_attempted(answer):
+        return NOT_ATTEMPTED
+    if not isinstance(answer, Cosine):
+        return wrong(f"The answer must be a Cosine, such as Cosine(450, 0.75), not {answer!r}.")
+    rates = np.asarray(answer(np.arange(max(PLANNED))), dtype=float)
+    losses = _loss(rates)
+    above = {end: float(losses[end]) / planned - 1 for end, planned in PLANNED.items()}
+    worst = max(above, key=lambda end: above[end])
+    if not np.isfinite(above[worst]) or above[worst] > 100:
+        return wrong("The loss explodes: a peak much above 2 is too high for this valley.")
+    if above[worst] <= ALLOWED:
+        most = _percent(max(above[worst], 0))
+        return correct(f"After no end it is more than {most} above the run planned for it.")
+    said = f"After {worst} updates the loss is {_percent(above[worst])} above the planned run's."
+    return wrong(f"{said} {_why(rates[:worst])}")
 
-    def power(share: np.ndarray) -> np.ndarray:
-        return low * (high / low) ** share
 
-    right = power(t / (n - 1))
-    if same(found, right):
-        return correct(f"From {low:g} by a factor of {right[1] / right[0]:.3g} at each update.")
-    linear = "It rises by the same amount at each update; by the same factor was asked."
-    impostors = {
-        linear: [low + (high - low) * s for s in (t / (n - 1), t / n, (t + 1) / n)],
-        "The last update must be at high: n updates make n - 1 steps.": [power(t / n)],
-        "The first update, t = 0, must be at low.": [power((t + 1) / n)],
-        "It is one update late: t = 0 must be at low.": [power((t - 1) / (n - 1))],
-        "It is one update early: t = 0 must be at low.": [power((t + 1) / (n - 1))],
-        "It falls: low and high are exchanged.": [right[::-1]],
-        "It begins at high: the factor low in front is missing or wrong.": [
-            high * (high / low) ** (t / (n - 1))
-        ],
-        "It begins at 1: the factor low in front is missing.": [(high / low) ** (t / (n - 1))],
-        "It is the logarithm of the rate: take the exponential.": [np.log(right), np.log10(right)],
-    }
-    for hint, mistakes in impostors.items():
-        if any(same(found, mistake) for mistake in mistakes):
-            return wrong(hint)
-    worst = first_difference(found, right)
-    return wrong(
-        f"For t={worst}, n={n}, low={low:g}, high={high:g} it gives {found[worst]:.6g}, and "
-        f"{right[worst]:.6g} would be right."
-    )
+def prolong(answer: Sequence[float]) -> Feedback:
+    """Do these 300 rates take the finished run to the loss of the one planned for 600 updates?
+
+    >>> prolong(FINISHED(np.arange(300)))
+    ✗ Not yet. It ends at 0.0266, and the planned run at 0.0156. The last 100 rates are too low: \
+raised by 0.02, they end at 0.0250.
+    """
+    rates = rates_of_a_run(answer, 300)
+    if isinstance(rates, Feedback):
+        return rates
+    whole = np.concatenate([FINISHED(np.arange(300)), rates])
+    end = float(_loss(whole)[-1])
+    goal = PLANNED[600]
+    if end <= goal:
+        return correct(f"It ends at {end:.4f}, and the planned run at {goal:.4f}.")
+    if not end < 10:
+        return wrong("The loss explodes: too many of the rates are above 2.")
+    return wrong(f"It ends at {end:.4f}, and the planned run at {goal:.4f}. {_why(whole)}")
+
+
+def _why(rates: NDArray[np.float64]) -> str:
+    """Whether the last rates are too high or too low, tried by moving them a little."""
+    moved = {"low": np.r_[rates[:-LAST], rates[-LAST:] + STEP]}
+    moved["high"] = np.r_[rates[:-LAST], np.maximum(rates[-LAST:] - STEP, 0)]
+    ends = {word: float(_loss(tried)[-1]) for word, tried in moved.items()}
+    word = min(ends, key=lambda word: ends[word])
+    if ends[word] < 0.99 * _loss(rates)[-1]:
+        how = {"low": "raised", "high": "lowered"}[word]
+        return (
+            f"The last {LAST} rates are too {word}: {how} by {STEP}, they end at {ends[word]:.4f}."
+        )
+    return f"The last {LAST} rates suit what came before: change the rates before them."
+
+
+def _loss(rates: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(noisy_quadratic(rates, CURVATURES, NOISE))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"

@@ -145,13 +145,11 @@ def marks(ax: Axes, on: Plane) -> list[Mark]:
 
 
 def _band(patch: object) -> tuple[float, float] | None:
-    """The ends of an `axhspan`, which is a rectangle that is not in the data's units across."""
-    if (
-        isinstance(patch, Rectangle)
-        and patch.axes
-        and patch.get_transform() != patch.axes.transData
-    ):
-        return patch.get_y(), patch.get_y() + patch.get_height()
+    """The ends of an `axhspan`, which is a rectangle as wide as the axes."""
+    if isinstance(patch, Rectangle) and patch.axes is not None:
+        wide = patch.axes.get_yaxis_transform("grid")
+        if patch.get_data_transform() == wide:
+            return patch.get_y(), patch.get_y() + patch.get_height()
     return None
 
 

@@ -1,12 +1,10 @@
-import math
-
 import numpy as np
+import pytest
 
-from coslr import Cosine
+from coslr import WSD, Cosine, Linear
 from coslr.course.checks import lesson_07
+from coslr.theory import noisy_quadratic
 from tests.course.checks.harness import Checkers
-
-PI = math.pi
 
 
 def best(peaks, validation, test):
@@ -42,21 +40,9 @@ def accuracy(peaks, validation, test):
     return None if best(peaks, validation, test) is None else validation.mean(axis=0).max()
 
 
-def power(share):
-    return lambda t, n, low, high: low * (high / low) ** share(t, n)
-
-
-def line(share):
-    return lambda t, n, low, high: low + (high - low) * share(t, n)
-
+t = np.arange(300)
 
 RIGHT = {
-    lesson_07.stops_at: [
-        lambda k: math.cos(PI / (2 * k)) ** 2,
-        lambda k: (1 + math.cos(PI / k)) / 2,
-        lambda k: Cosine(k, 1.0)(1),
-        lambda k: np.float64(1 - np.sin(np.pi / 2 / k) ** 2),
-    ],
     lesson_07.choose: [
         best,
         lambda peaks, validation, test: (
@@ -65,31 +51,20 @@ RIGHT = {
             else dict(zip(m.tolist(), peaks.tolist(), strict=True))[m.max()]
         ),
     ],
-    lesson_07.rising: [
-        power(lambda t, n: t / (n - 1)),
-        lambda t, n, low, high: np.geomspace(low, high, n)[t],
-        lambda t, n, low, high: high * (low / high) ** (1 - t / (n - 1)),
-        lambda t, n, low, high: math.exp(
-            math.log(low) + (math.log(high) - math.log(low)) * t / (n - 1)
-        ),
+    lesson_07.uncertain_end: [
+        Cosine(325, 1.2, 0.06),
+        Cosine(300, 1.3, 0.065),
+        Cosine(np.int64(350), np.float64(1.3), 0.026),
+    ],
+    lesson_07.prolong: [
+        Cosine(300, 0.24)(t),
+        Linear(300, 0.24)(t).tolist(),
+        WSD(300, 200, 0.2)(t),
     ],
 }
 
 # A checker, a usual mistake, and a part of the hint that only this mistake must get.
 IMPOSTORS = [
-    (lesson_07.stops_at, lambda k: 1 - 1 / k, "straight line"),
-    (lesson_07.stops_at, lambda k: math.cos(PI * k / 2) ** 2, "upside down"),
-    (lesson_07.stops_at, lambda k: (1 + math.cos(PI * k)) / 2, "upside down"),
-    (lesson_07.stops_at, lambda k: (1 - math.cos(PI / k)) / 2, "rises"),
-    (lesson_07.stops_at, lambda k: math.cos(PI / (2 * k)), "square is missing"),
-    (lesson_07.stops_at, lambda k: math.cos(PI / (4 * k)) ** 2, "half of what"),
-    (lesson_07.stops_at, lambda k: math.cos(PI / k) ** 2, "twice that"),
-    (lesson_07.stops_at, lambda k: 1 + math.cos(PI / k), "1/2 is missing"),
-    (lesson_07.stops_at, lambda k: math.cos(PI / k), "goes below zero"),
-    (lesson_07.stops_at, lambda k: math.cos(PI / k) / 2, "never below zero"),
-    (lesson_07.stops_at, lambda k: (1 + math.cos(180 / k)) / 2, "radians"),
-    (lesson_07.stops_at, lambda k: (1 + math.cos(1 / k)) / 2, "factor π"),
-    (lesson_07.stops_at, lambda k: 0.0, "For k=1.1 it gives 0, and the cosine stops at 0.0203"),
     (lesson_07.choose, only(False, False), "edge of its grid, at 0.01"),
     (lesson_07.choose, only(False, True), "edge of its grid, at 0.01"),
     (lesson_07.choose, only(True, False), "edge of its grid, at 0.16"),
@@ -102,24 +77,36 @@ IMPOSTORS = [
     (lesson_07.choose, lambda p, v, t: None if best(p, v, t) else 0.01, "well inside"),
     (lesson_07.choose, lambda p, v, t: best(p, v, t) or 0.02, "it returns 0.02, and None"),
     (lesson_07.choose, lambda p, v, t: v.mean(axis=0), "one peak, or None"),
-    (lesson_07.rising, line(lambda t, n: t / (n - 1)), "same amount"),
-    (lesson_07.rising, line(lambda t, n: t / n), "same amount"),
-    (lesson_07.rising, power(lambda t, n: t / n), "n - 1 steps"),
-    (lesson_07.rising, power(lambda t, n: (t + 1) / n), "first update, t = 0"),
-    (lesson_07.rising, power(lambda t, n: (t + 1) / (n - 1)), "update early"),
-    (lesson_07.rising, power(lambda t, n: (t - 1) / (n - 1)), "update late"),
-    (lesson_07.rising, lambda t, n, low, high: high * (low / high) ** (t / (n - 1)), "falls"),
-    (lesson_07.rising, lambda t, n, low, high: (high / low) ** (t / (n - 1)), "begins at 1"),
+    # The plan for the longest end, for the first, between them, and with a floor too high.
+    (lesson_07.uncertain_end, Cosine(600, 0.75), "After 300 updates the loss is 104 %"),
+    (lesson_07.uncertain_end, Cosine(300, 1.2), "After 600 updates the loss is 89 %"),
+    (lesson_07.uncertain_end, Cosine(400, 0.75), "too low: raised by 0.02, they end at 0.0215"),
     (
-        lesson_07.rising,
-        lambda t, n, low, high: high * (high / low) ** (t / (n - 1)),
-        "begins at high",
+        lesson_07.uncertain_end,
+        Cosine(325, 1.2, 0.24),
+        "too high: lowered by 0.02, they end at 0.03",
     ),
-    (lesson_07.rising, lambda t, n, low, high: np.log(np.geomspace(low, high, n))[t], "logarithm"),
-    (lesson_07.rising, lambda t, n, low, high: low, "For t=1, n=9"),
+    (lesson_07.uncertain_end, Cosine(325, 40.0), "loss explodes"),
+    (lesson_07.uncertain_end, Linear(325, 1.2, 0.06), "0.75), not Linear"),
+    (lesson_07.uncertain_end, Cosine(325, 1.2, 0.06)(t), "0.75), not array"),
+    # The finished run's floor, a restart from its own peak, and rates that stay too high.
+    (lesson_07.prolong, np.full(300, 0.012), "ends at 0.0217"),
+    (lesson_07.prolong, Cosine(300, 1.2)(t), "ends at 0.0266"),
+    (lesson_07.prolong, np.full(300, 0.1), "lowered by 0.02, they end at 0.0173"),
+    (lesson_07.prolong, np.full(300, 0.03), "change the rates before them"),
+    (lesson_07.prolong, np.full(300, 3.0), "loss explodes"),
+    (lesson_07.prolong, Cosine(600, 0.75)(np.arange(600)), "must be 300 rates"),
 ]
 
 
 class TestCheckers(Checkers):
     module, right, impostors = lesson_07, RIGHT, IMPOSTORS
-    functions = [lesson_07.stops_at, lesson_07.choose, lesson_07.rising]
+    functions = [lesson_07.choose]
+
+
+def test_the_planned_runs_are_the_best_cosines():
+    peaks = np.geomspace(0.6, 1.6, 200)
+    for updates, loss in lesson_07.PLANNED.items():
+        rates = np.array([Cosine(updates, peak)(np.arange(updates)) for peak in peaks])
+        ends = noisy_quadratic(rates, lesson_07.CURVATURES, lesson_07.NOISE)[:, -1]
+        assert ends.min() == pytest.approx(loss, rel=0.001)
