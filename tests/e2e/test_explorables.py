@@ -21,7 +21,7 @@ from coslr import (
     Step,
     diagnose,
 )
-from coslr.course import explorables
+from coslr.course import explorables, plotting
 from coslr.course.explorables import _particles
 from coslr.course.two_wells import TOP, height
 from coslr.experiments.outcomes import judge
@@ -30,7 +30,28 @@ from tests.e2e.conftest import SHOTS
 
 pytestmark = pytest.mark.e2e
 
+
+def some_frames():
+    """A figure for each of two shapes, five peaks and three lengths."""
+
+    def draw(shape="cosine", peak=0.1, length=50):
+        schedule = {"cosine": Cosine, "linear": Linear}[shape](length, peak)
+        ax = plotting.axes("update", "learning rate", f"The {shape} from {peak:g} ends at {length}")
+        ax.plot(np.arange(101), schedule(np.arange(101)), label=shape)
+        ax.plot([length / 2], [peak / 2], "o", label="half way")
+        ax.vlines([length], 0, peak)
+        ax.axhspan(0, 0.01)
+        return ax
+
+    choices = {"peak": [0.05, 0.1, 0.15, 0.2, 0.25], "length": [25, 50, 75]}
+    lead = "Choose a shape, and move its peak and its length."
+    return explorables.frames(
+        draw, "A schedule ends where its length says", lead, shape=["cosine", "linear"], **choices
+    )
+
+
 FUNCTIONS = {
+    "frames": some_frames,
     "schedule": explorables.draw_a_schedule,
     "noise": explorables.noise_floor,
     "cloud": explorables.cloud,
@@ -139,7 +160,9 @@ SLIDERS = {
               "the cooldown takes", "the first cycle takes", "each cycle grows",
               "noise", "flattest curvature"},
     "cloud": {"peak", "ends at this share of the peak", "drops after every", "drops to",
-              "the cooldown takes", "the first cycle takes", "each cycle grows", "update"},
+              "the cooldown takes", "the first cycle takes", "each cycle grows", "update",
+              "noise (standard deviation)"},
+    "frames": {"peak", "length"},
     "seeds": {"seeds in a study", "true difference", "spread of a pair", "margin"},
 }  # fmt: skip
 
@@ -174,7 +197,7 @@ def test_every_slider_moves_the_figure_by_keyboard_and_by_pointer(opened, piece)
 def test_every_chooser_moves_the_figure_by_keyboard(opened, piece):
     host = place(opened(piece), piece)
     choosers = host.locator("select").all()
-    assert len(choosers) == {"schedule": 2, "noise": 1, "cloud": 1, "seeds": 0}[piece]
+    assert len(choosers) == {"frames": 1, "schedule": 2, "noise": 1, "cloud": 1, "seeds": 0}[piece]
     for chooser in choosers:
         for _ in range(chooser.locator("option").count() - 1):
             before = figure(host)
@@ -193,6 +216,7 @@ def test_every_button_moves_the_figure(opened, piece, by):
     assert (
         names
         == {
+            "frames": [],
             "schedule": [],
             "noise": ["Find the best peak"],
             "cloud": ["Play", "Step", "Start again", "Another cloud"],
