@@ -1,7 +1,7 @@
 """The course as a site: `make site` renders the committed notebooks and our docstrings.
 
 The pages fetch nothing from elsewhere and are readable without JavaScript. Formulas are MathML,
-which browsers draw themselves. Where an output needs a running kernel (sliders, progress bars),
+which browsers draw themselves. Where an output needs a running kernel (progress bars),
 words take its place.
 """
 
@@ -10,7 +10,6 @@ import posixpath
 import re
 import shutil
 import sys
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -122,16 +121,15 @@ def read_notebook(app: Sphinx, name: str, source: list[str]) -> None:
     if not name.startswith("notebooks/"):
         return
     notebook = json.loads(source[0])
-    states = notebook["metadata"].pop("widgets", {})
-    states = states.get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
-    states = {f"IPY_MODEL_{key}": widget["state"] for key, widget in states.items()}
+    notebook["metadata"].pop("widgets", None)
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             cell["source"] = for_the_site("".join(cell["source"]), "notebooks/")
         fold_apart(cell["metadata"].get("tags", []))
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            replace_widget(data, states)
+            # A progress bar needs a kernel. Its text is left.
+            data.pop("application/vnd.jupyter.widget-view+json", None)
             if "data-coslr" in (html := "".join(data.get("text/html", ""))):
                 data["text/html"] = for_readers_without_scripts(html)
     source[0] = json.dumps(notebook)
@@ -141,20 +139,6 @@ def fold_apart(tags: list[str]) -> None:
     """Fold a cell's code and its result each by itself, so that code opens without the answer."""
     if "hide-cell" in tags:
         tags[:] = sorted({*tags, "hide-input", "hide-output"} - {"hide-cell"})
-
-
-def replace_widget(data: dict[str, Any], states: dict[str, dict[str, Any]]) -> None:
-    """Replace sliders by a sentence and their figure as saved, and a progress bar by its text."""
-    widget = data.pop("application/vnd.jupyter.widget-view+json", None)
-    words = "".join(data.get("text/plain", ""))
-    if widget and words.startswith("VBox("):
-        box = states.get(f"IPY_MODEL_{widget['model_id']}", {})
-        inside = [states.get(child, {}) for child in box.get("children", [])]
-        names = [part["description"] for part in inside if part.get("description")]
-        names = names or re.findall(r"description='(.*?)'", words)
-        figure = "".join(part["value"] for part in inside if part.get("_view_name") == "HTMLView")
-        sliders = ", ".join(f"<code>{escape(name)}</code>" for name in names)
-        data["text/html"] = f"<p><em>Sliders when the notebook runs: {sliders}</em></p>{figure}"
 
 
 def read_readme(app: Sphinx, path: Path, parent: str, content: list[str]) -> None:

@@ -314,21 +314,7 @@ def _of(settled: Sequence[bool]) -> str:
     return f"{by_definition} by definition" if by_definition else "measured"
 
 
-@dataclass(frozen=True)
-class Page:
-    """A table for the page, and what a terminal says in its place."""
-
-    html: str
-    words: str
-
-    def _repr_html_(self) -> str:
-        return self.html
-
-    def __repr__(self) -> str:
-        return self.words
-
-
-def page(folder: Path | None = None) -> Page:
+def page(folder: Path | None = None) -> plotting.Described:
     """Every statement in the article's order: verdict, what it rests on, and what others found.
 
     It has no colours, so it reads the same on light and on dark pages.
@@ -348,7 +334,7 @@ def page(folder: Path | None = None) -> Page:
         + "".join(f'<th scope="col" style="text-align: left">{name}</th>' for name in head)
         + f"</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
     )
-    return Page(html, f"Table: the verdicts on {len(CLAIMS)} statements")
+    return plotting.Described(html, f"Table: the verdicts on {len(CLAIMS)} statements")
 
 
 def _row(claim: Claim, compared: Mapping[str, Comparison]) -> str:

@@ -11,12 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from coslr._optional import extra
 from coslr.course.rules import JUDGE_SEEDS, Derived, Evidence, against, contest
 from coslr.experiments import studies
 from coslr.experiments.contests import Contest, Entry
+from coslr.experiments.ensembles import mean_weights
 from coslr.experiments.models import SmallTransformer, post_norm_transformer
 from coslr.experiments.one_trial import load_data
 from coslr.experiments.text import Excerpt
@@ -127,20 +126,13 @@ def averaged(
 ) -> dict[str, float]:
     """The network whose weights are a mean over epochs of the plateau.
 
-    Source: Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization",
-    UAI 2018.
-
     Args:
         contest, table, seed: as `Derived` passes them.
         weights: epoch -> its share in the mean.
     """
     (trial,) = contest.at_best("plateau", table, [seed])
     kept = studies.run([trial], workers=1, progress=False).snapshots[0]
-    shares = [*weights.values()]
-    state = {
-        name: np.average([kept[epoch]["weights"][name] for epoch in weights], 0, shares)
-        for name in kept[next(iter(weights))]["weights"]
-    }
+    state = mean_weights([kept[epoch]["weights"] for epoch in weights], [*weights.values()])
     model = trial.model(size=trial.data.size, seed=trial.seed)
     model.load_state_dict({name: torch.as_tensor(value) for name, value in state.items()})
     report = load_data(trial.data)[1]

@@ -3,7 +3,6 @@
 `axes` makes the axes of a new figure, and `stacked` panels that share their x axis. Lines differ in
 colour and in dashes, and a schedule has the same look in every lesson. `name_lines` writes their
 names beside them. `show` puts the figure on the page with a description made from its data.
-`sliders` draws a figure again whenever a reader moves one of its sliders.
 """
 
 import html
@@ -21,7 +20,6 @@ from coslr._optional import extra
 from coslr.course.descriptions import describe
 
 with extra("course"):
-    import ipywidgets
     from cycler import cycler
     from IPython.display import display
     from matplotlib import rc_context
@@ -392,66 +390,7 @@ def show(drawn: Drawing, note: str = "") -> None:
         Figure: It stays. Learning rate against update. constant: 0.1 throughout.
     """
     alt = " ".join(part for part in (describe(_figure(drawn)), note) if part)
-    display(_Described(image(drawn, alt), f"Figure: {alt}"))
-
-
-def sliders(
-    draw: Callable[..., tuple[Drawing, str]], **controls: ipywidgets.Widget
-) -> ipywidgets.VBox:
-    """Sliders over a figure, which is drawn again whenever one of them moves.
-
-    Args:
-        draw: called with each slider's value under its name; returns the figure (or axes of it) and
-            its alt text. It is first tried at both ends of each slider, so that an error there is
-            raised here and not when a reader moves the slider.
-        controls: name -> slider, or another control of ipywidgets.
-
-    Returns:
-        A box of the sliders with the figure below them, as the last line of a cell shows it.
-
-    Example:
-        >>> def draw(T_max):
-        ...     ax = curves(axes("update", "learning rate"), {"line": lambda t: 0 * t}, T_max)
-        ...     return ax, f"A line at zero, {T_max} updates long."
-        >>> box = sliders(draw, T_max=ipywidgets.IntSlider(50, 1, 100))
-        >>> box.children[0].value = 75
-        >>> box.children[-1].value[:45]
-        '<img alt="A line at zero, 75 updates long." w'
-    """
-    picture = ipywidgets.HTML()
-
-    def values() -> dict[str, object]:
-        return {name: control.value for name, control in controls.items()}
-
-    def redraw(_: object = None) -> None:
-        picture.value = image(*draw(**values()))
-
-    for name, control in controls.items():
-        for value in _values_to_try(control):
-            draw(**(values() | {name: value}))
-        control.description = control.description or name
-        control.style.description_width = "8em"
-        control.layout.width = "32em"
-        control.observe(redraw, "value")
-    redraw()
-    return ipywidgets.VBox([*controls.values(), picture])
-
-
-def _values_to_try(control: ipywidgets.Widget) -> list[object]:
-    """The values of a control at which a figure is most likely to fail: its ends or its options."""
-    if hasattr(control, "options"):
-        options = control.options
-        if isinstance(options, Mapping):
-            return list(options.values())
-        return [option[1] if isinstance(option, tuple) else option for option in options]
-    if not hasattr(control, "min"):
-        return [control.value]
-    ends = [control.min, control.max]
-    if isinstance(control.value, tuple):  # a slider for a range, with two handles
-        return [(end, end) for end in ends]
-    if isinstance(control, ipywidgets.FloatLogSlider):  # its ends are exponents
-        return [control.base**exponent for exponent in ends]
-    return list(ends)
+    display(Described(image(drawn, alt), f"Figure: {alt}"))
 
 
 def _figure(drawn: Drawing) -> Figure:
@@ -488,8 +427,8 @@ def image(drawn: Drawing, alt: str, dpi: int = DPI, colors: int = 128) -> str:
 
 
 @dataclass(frozen=True)
-class _Described:
-    """A figure for the page, and its description for a terminal."""
+class Described:
+    """What a page shows, and the words that a terminal says in its place."""
 
     page: str
     description: str

@@ -1,9 +1,12 @@
 """What predictions are worth: alone, averaged over networks, and with a fitted temperature.
 
+`mean_weights` averages the networks themselves.
+
 Predictions are log-probabilities of classes, (images, classes), as snapshots keep them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +54,30 @@ def average(members: Sequence[Predictions]) -> Predictions:
     logs = np.stack([np.asarray(member, dtype=float) for member in members])
     mean: Predictions = logsumexp(logs, axis=0) - np.log(len(logs))
     return mean
+
+
+def mean_weights(
+    states: Sequence[Mapping[str, NDArray[Any]]], shares: Sequence[float]
+) -> dict[str, NDArray[Any]]:
+    """The weights of one network that is the mean of several, with their shares in it.
+
+    Source: Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization",
+    UAI 2018.
+
+    Args:
+        states: the weights of each network by name, as in a study's snapshots.
+        shares: one for each network; only their ratios count.
+
+    Raises:
+        ValueError: no network, or another number of shares than of networks.
+
+    Example:
+        >>> mean_weights([{"w": np.zeros(2)}, {"w": np.ones(2)}], [1, 3])["w"].tolist()
+        [0.75, 0.75]
+    """
+    require(len(states) > 0, "states", [*states], "the weights of at least one network")
+    require(len(shares) == len(states), "shares", [*shares], f"{len(states)} numbers")
+    return {name: np.average([state[name] for state in states], 0, shares) for name in states[0]}
 
 
 def fitted_temperature(predictions: Predictions, labels: NDArray[np.integer]) -> float:

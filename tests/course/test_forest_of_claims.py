@@ -171,7 +171,7 @@ def test_the_tally_has_a_dot_for_each_statement():
 
 def test_the_page_has_every_statement_with_its_verdict_and_the_literature():
     contests = claims.Contests()
-    rows = re.findall(r"<tr><th scope=\"row\".*?</tr>", page().html)
+    rows = re.findall(r"<tr><th scope=\"row\".*?</tr>", page().page)
     assert len(rows) == len(CLAIMS)
     for row, claim in zip(rows, CLAIMS, strict=True):
         cells = [unescape(cell) for cell in re.findall(r">([^<]*)</t[dh]>", row)]

@@ -3,7 +3,6 @@ import io
 import itertools
 import re
 
-import ipywidgets
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
@@ -21,7 +20,6 @@ from coslr.course.plotting import (
     pictures,
     recorded,
     show,
-    sliders,
     stacked,
 )
 
@@ -189,81 +187,6 @@ def test_pictures_are_a_row_of_titled_images():
         np.testing.assert_array_equal(ax.images[0].get_array(), image[0])
     with pytest.raises(ValueError, match="shorter"):
         pictures(images, ["shirt", "bag"])
-
-
-# --------------------------------------------------------------------------------- sliders
-
-
-def draw(T_max, eta_max=0.1):
-    ax = curves(axes("update", "learning rate"), {"cosine": Cosine(T_max, eta_max)}, 100)
-    return ax, f"A cosine from {eta_max} to 0 in {T_max} updates."
-
-
-def test_a_slider_redraws_the_figure_and_its_alt_text():
-    box = sliders(
-        draw,
-        T_max=ipywidgets.IntSlider(50, 1, 100),
-        eta_max=ipywidgets.FloatSlider(0.1, min=0.01, max=1, step=0.01),
-    )
-    *controls, picture = box.children
-    assert [control.description for control in controls] == ["T_max", "eta_max"]
-    assert "from 0.1 to 0 in 50" in picture.value
-    first = png(picture.value)
-    controls[0].value = 80
-    assert "from 0.1 to 0 in 80" in picture.value
-    second = png(picture.value)
-    controls[1].value = 0.5
-    assert "from 0.5 to 0 in 80" in picture.value
-    assert not np.array_equal(first, second)
-    assert not np.array_equal(second, png(picture.value))
-
-
-def test_an_error_at_an_end_is_raised_at_once():
-    for start in (0, 50):
-        with pytest.raises(ValueError, match="T_max=0"):
-            sliders(draw, T_max=ipywidgets.IntSlider(start, 0, 100))
-
-
-def test_an_error_of_draw_is_raised_where_a_slider_is_set():
-    def fails_between(n):
-        assert n != 7, "not at 7"
-        return axes("x", "y"), "Empty axes with no lines in them."
-
-    box = sliders(fails_between, n=ipywidgets.IntSlider(50, 0, 100))
-    with pytest.raises(AssertionError, match="not at 7"):
-        box.children[0].value = 7
-
-
-def test_both_ends_of_every_kind_of_control_are_tried():
-    seen = []
-
-    def note(**settings):
-        seen.append(settings)
-        return axes("x", "y"), "Empty axes with no lines in them."
-
-    sliders(
-        note,
-        n=ipywidgets.IntSlider(5, 1, 9),
-        rate=ipywidgets.FloatLogSlider(0.1, base=10, min=-3, max=0),
-        shape=ipywidgets.Dropdown(options=["cosine", "linear"]),
-        named=ipywidgets.Dropdown(options=[("one", 1), ("two", 2)]),
-        mapped=ipywidgets.Dropdown(options={"five": 5, "six": 6}),
-        chosen=ipywidgets.SelectionSlider(options=[3, 4, 5]),
-        span=ipywidgets.IntRangeSlider(value=(2, 3), min=0, max=9),
-        on=ipywidgets.Checkbox(),
-    )
-    for name, ends in {
-        "n": (1, 9), "rate": (0.001, 1), "shape": ("cosine", "linear"), "named": (1, 2),
-        "mapped": (5, 6), "chosen": (3, 5),
-    }.items():  # fmt: skip
-        tried = [settings[name] for settings in seen]
-        assert all(any(value == pytest.approx(end) for value in tried) for end in ends), name
-    assert {(0, 0), (9, 9)} <= {settings["span"] for settings in seen}
-
-
-def test_a_slider_figure_needs_a_description_too():
-    with pytest.raises(ValueError, match=r"^alt="):
-        sliders(lambda n: (axes("x", "y"), "short"), n=ipywidgets.IntSlider())
 
 
 def test_a_recorded_trace_over_its_schedule():

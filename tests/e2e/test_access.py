@@ -11,7 +11,7 @@ pytestmark = pytest.mark.e2e
 
 NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 # Only our content is checked: text, tables and figures. We cannot mend JupyterLab's cells around
-# them, nor the sliders, to which ipywidgets gives no names for screen readers.
+# them.
 OURS = {"include": [[".jp-RenderedMarkdown"], [".jp-RenderedHTML"], [".jp-RenderedHTMLCommon"]]}
 
 

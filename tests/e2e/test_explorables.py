@@ -285,6 +285,18 @@ def test_the_best_peak_is_the_lowest_of_all(opened):
     expect(host.get_by_role("status")).to_have_text(text(host))
 
 
+def test_a_frame_shows_the_numbers_of_its_figure(opened):
+    page = opened("frames")
+    place(page, "frames").get_by_label("peak").press("End")
+    code = """({chosen, frames, marks, toX, toY}) => {
+      const curve = frames[chosen()].drawn.map((i) => marks[i]).find((m) => m.kind === "curve");
+      return curve.at[0].map((at, i) => (i % 2 ? toY : toX)(at));
+    }"""
+    x, y = np.reshape(ask(page, "frames", code), (-1, 2)).T
+    t = np.arange(101)
+    assert np.abs(np.interp(t, x, y) - Cosine(50, 0.25)(t)).max() < 0.002
+
+
 @each
 def test_its_numbers_are_announced_once_the_reader_rests(opened, piece):
     host = place(opened(piece), piece)

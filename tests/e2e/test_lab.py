@@ -1,7 +1,6 @@
 """The course in JupyterLab in a real browser, as a learner uses it: `make e2e`."""
 
 import json
-import re
 import time
 from pathlib import Path
 
@@ -13,11 +12,6 @@ from tests.e2e.conftest import ROOT, SHOTS
 pytestmark = pytest.mark.e2e
 
 NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
-WITH_SLIDERS = [
-    path.stem
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
-    if "sliders(" in path.read_text(encoding="utf-8")
-]
 # JupyterLab shows tracebacks as stderr output, too.
 ERROR = "[data-mime-type='application/vnd.jupyter.stderr']"
 
@@ -32,54 +26,6 @@ def test_runs_from_top_to_bottom(open_lab, name):
         assert lab.page.locator(ERROR).count() == 0, lab.page.locator(ERROR).first.inner_text()
     assert lab.failures == []
     assert lab.leaving() == []
-
-
-@pytest.mark.parametrize("name", WITH_SLIDERS)
-def test_each_slider_redraws_its_figure_by_keyboard(open_lab, name):
-    lab = open_lab(name)
-    lab.run_all()
-    for _ in lab.screens():
-        pass  # JupyterLab draws a cell only when it comes into view
-    boxes = lab.page.locator(".widget-vbox:has(.noUi-handle):has(img)").all()
-    sliders = [(box, handle) for box in boxes for handle in box.locator(".noUi-handle").all()]
-    assert len(sliders) >= 2
-    for box, handle in sliders:
-        redraws(lab, box, handle)
-
-
-def redraws(lab, box, handle):
-    """Move a slider by one step and to both ends; the figure must change each time."""
-    image, start = box.locator("img"), place(handle)
-    handle.focus()
-    for key in ("ArrowRight", "End", "Home"):
-        before, drawn = place(handle), image.get_attribute("src")
-        lab.page.keyboard.press(key)
-        if before == {"Home": 0, "End": 100}.get(key):
-            continue  # the slider was at this end already
-        assert place(handle) != before, f"{lab.name}: a slider stays where it is on {key}"
-        for _ in range(100):
-            if image.get_attribute("src") != drawn:
-                break
-            time.sleep(0.1)
-        else:
-            raise AssertionError(f"{lab.name}: the figure stays as it is on {key}")
-        assert len(image.get_attribute("alt")) >= 20
-        lab.idle()
-    # Move it back: with one slider at its end, another may no longer change the figure.
-    for _ in range(100):
-        if place(handle) < start:
-            lab.page.keyboard.press("PageUp")
-    for _ in range(10):
-        if place(handle) > start:
-            lab.page.keyboard.press("ArrowLeft")
-    assert place(handle) == start
-    lab.idle()
-
-
-def place(handle):
-    """Where a slider stands, in % of its range. Its ARIA value has too few digits."""
-    moved = handle.evaluate("h => h.parentElement.style.transform")
-    return round(100 + float(re.search(r"translate\((-?[\d.e-]+)%", moved)[1]), 3)
 
 
 BROKEN = """broken_loop = lambda optimizer, scheduler: [

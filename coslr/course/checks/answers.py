@@ -56,7 +56,7 @@ def not_attempted(*answers: object) -> bool:
 
 
 def check_number(
-    answer: object, expected: float, hints: Mapping[str, float], digits: int
+    answer: object, expected: float, hints: Mapping[str, float], digits: int, note: str = ""
 ) -> Feedback:
     """Feedback on a number, which is right to one unit of its last significant digit.
 
@@ -65,10 +65,13 @@ def check_number(
         expected: the right number, not 0.
         hints: what to say of a usual mistake -> the number that it gives, not 0.
         digits: how many significant digits count.
+        note: what is worth knowing once the answer is right.
 
     Example:
         >>> check_number(0.25, 0.5, {"That is the square.": 0.25}, digits=2)
         ✗ Not yet. That is the square.
+        >>> check_number(0.5, 0.5, {}, digits=2, note="So it is a half.")
+        ✓ Right. So it is a half.
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
@@ -82,7 +85,7 @@ def check_number(
         return abs(value - number) <= unit
 
     if near(expected):
-        return correct()
+        return correct(note)
     for hint, number in hints.items():
         if near(number):
             return wrong(hint)

@@ -18,6 +18,7 @@ from coslr.course.checks.answers import (
     rates_of_a_run,
     wrong,
 )
+from coslr.experiments.ensembles import mean_weights
 from coslr.experiments.one_trial import Snapshot, load_data
 from coslr.experiments.studies import Study
 from coslr.experiments.text import TEST, VALIDATION, novel
@@ -41,10 +42,8 @@ def pair_loss(answer: float) -> Feedback:
     ✗ Not yet. That is the loss of a uniform guess.
     """
     expected, hints = _counted()
-    feedback = check_number(answer, expected, hints, digits=3)
-    if feedback.is_right:
-        return correct("A table of counts knows that much. Look when your runs fell below it.")
-    return feedback
+    note = "A table of counts knows that much. Look when your runs fell below it."
+    return check_number(answer, expected, hints, digits=3, note=note)
 
 
 @lru_cache(maxsize=1)
@@ -118,11 +117,9 @@ def _constant(study: Study) -> tuple[Trial, dict[int, Snapshot]]:
 def _mean_network(study: Study, epochs: Sequence[int]) -> torch.nn.Module:
     """The mean of the constant run's networks after these epochs."""
     trial, kept = _constant(study)
-    states = [kept[epoch]["weights"] for epoch in epochs]
+    mean = mean_weights([kept[epoch]["weights"] for epoch in epochs], [1] * len(epochs))
     model = trial.model(size=trial.data.size, seed=trial.seed)
-    model.load_state_dict(
-        {name: torch.as_tensor(np.mean([s[name] for s in states], axis=0)) for name in states[0]}
-    )
+    model.load_state_dict({name: torch.as_tensor(value) for name, value in mean.items()})
     return model
 
 

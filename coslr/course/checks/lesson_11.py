@@ -90,10 +90,8 @@ def step_schedule(answer: float) -> Feedback:
     ✗ Not yet. That is the prediction for a rate that never falls.
     """
     expected, hints = _step_answers()
-    feedback = check_number(answer, expected, hints, digits=4)
-    if feedback.is_right:
-        return correct("The law likes it about as much as a cosine. Nobody has trained it.")
-    return feedback
+    note = "The law likes it about as much as a cosine. Nobody has trained it."
+    return check_number(answer, expected, hints, digits=4, note=note)
 
 
 @lru_cache(maxsize=1)
