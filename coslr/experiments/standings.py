@@ -356,7 +356,7 @@ def forest(
     factor, unit, _ = outcomes.shown_as(measure)
     margin = outcomes.margin_of(measure) * factor
     if ax is None:
-        _, ax = plt.subplots(figsize=(7, 0.8 + 0.45 * len(comparisons)), layout="constrained")
+        _, ax = plt.subplots(figsize=(7, 1 + 0.45 * len(comparisons)), layout="constrained")
     ax.axvspan(-margin, margin, color="0.9", zorder=0)
     ax.axvline(0, color="0.4", linewidth=1, zorder=1)
     for row, comparison in enumerate(comparisons):
@@ -371,7 +371,7 @@ def forest(
     ax.set_ylim(len(comparisons) - 0.5, -0.5)
     better = "lower is better" if outcomes.low_is_good(measure) else "higher is better"
     about = "; ".join(part for part in (unit, better) if part)
-    ax.set_xlabel(f"{_spoken(measure)} less that of {reference} ({about})")
+    ax.set_xlabel(f"{_spoken(measure)} less that of {reference}\n({about})")
     return ax
 
 
