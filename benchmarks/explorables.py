@@ -27,7 +27,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
     """Serves files, and says nothing about it."""
 
     def log_message(self, *_):
-        pass
+        """Print nothing: a line for each file would hide the results."""
 
 
 def first_move(browser, address: str) -> float:
@@ -77,6 +77,7 @@ def weight(browser, url: str) -> int:
 
 
 def show(name: str, unit: str, found: list[float]) -> None:
+    """Print the median of some runs, and how far they lie apart."""
     low, *_, high = sorted(found)
     middle = statistics.median(found)
     print(f"{name:12}  median {middle:.2f} {unit}  ({low:.2f} to {high:.2f}, {len(found)} runs)")
