@@ -343,7 +343,7 @@ CLAIMS = (
         | _rivals("WSD", "cyclical", "step recipe", "schedule-free"),
         optimal,
         literature="Linear to zero is what theory finds for the last iterate (Defazio 2023); a "
-        "constant rate with a 20 % cooldown matches the best cosine (Hägele 2024).",
+        "constant rate with a 20 % cooldown matches a cosine to a tenth (Hägele 2024).",
     ),
     Claim(
         "the example goes from 0.1 to 0.0001 over 50 epochs",
@@ -517,7 +517,7 @@ CLAIMS = (
         },
         every,
         literature="Most large language models are trained with a cosine. A constant rate with a "
-        "cooldown at its end matches it (Hägele 2024).",
+        "cooldown at its end matches a cosine to a tenth (Hägele 2024).",
     ),
     Claim(
         "particularly effective for CNNs and RNNs",

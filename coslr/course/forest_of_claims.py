@@ -44,7 +44,7 @@ COLORS = {  # as in the explorable "How many seeds?"
 }
 SOFT = "#6b6b6b"  # grey that is still dark enough to read
 MOST_LINES = 15  # of a panel
-REACH = 5  # margins to either side of zero; an arrow points at what lies further out
+REACH = 5  # margins to either side of zero; an arrow says that an interval goes on
 LONGEST = 41  # characters in a line of a row's name
 
 
@@ -174,7 +174,7 @@ def forest(panel: Panel) -> Axes:
     """Draw a panel: a row a comparison, with its 95 % interval, under its statement.
 
     The band is the margin. What lies further to the right is better for the first of the two, also
-    where the measure is a loss. An arrow stands for a difference beyond the axis.
+    where the measure is a loss. An arrow says that the interval goes on beyond the axis.
 
     Args:
         panel: one of `panels`.
@@ -248,11 +248,10 @@ def _draw(ax: Axes, y: int, found: Comparison, name: str, factor: int, reach: fl
     low, middle, high = factor * np.array([outcome.low, outcome.difference, outcome.high])
     label = f"{' '.join(name.split())} ({number}, {said})"
     ax.plot([low, high], [y, y], color=color, linestyle="-", linewidth=2, label=label)
-    if abs(middle) > reach:
-        way = np.sign(middle) * reach
+    for way in {np.sign(end) * reach for end in (low, high) if abs(end) > reach}:
         arrow = {"arrowstyle": "-|>", "color": color, "linewidth": 2}
-        ax.annotate("", (way, y), (0.85 * way, y), arrowprops=arrow)
-    else:
+        ax.annotate("", (way, y), (0.9 * way, y), arrowprops=arrow)
+    if abs(middle) <= reach:
         face = "white" if outcome.word == outcomes.OPEN else color
         ax.plot(middle, y, "o", color=color, markerfacecolor=face, markersize=6, label="_middle")
     _write(ax, y, "", f"{number}, {said}", color=color)

@@ -128,12 +128,23 @@ def test_the_numbers_have_their_unit_and_their_word():
     assert "+0.00 points, open" in texts(drawn("test_accuracy", 0, spread=30))
 
 
+def tips(ax):
+    """Where the arrows point."""
+    return [text.xy[0] for text in ax.texts if not text.get_text()]
+
+
 def test_a_difference_beyond_the_axis_is_an_arrow_at_its_side():
     ax = drawn("test_accuracy", 20, -20)
     assert "+6.00 points, better" in texts(ax)
-    tips = [text.xy[0] for text in ax.texts if not text.get_text()]
-    assert tips == [1.5, -1.5]
+    assert tips(ax) == [1.5, -1.5]
     assert ax.get_xlim() == (-1.5, 1.5)
+
+
+def test_an_interval_that_the_axis_cuts_has_an_arrow_and_its_dot():
+    ax = drawn("test_accuracy", 0, spread=30)
+    assert sorted(tips(ax)) == [-1.5, 1.5]
+    assert [line.get_label() for line in ax.lines].count("_middle") == 1
+    assert tips(drawn("test_accuracy", 0)) == []
 
 
 def test_what_has_no_result_says_so():

@@ -510,11 +510,11 @@ def test_where_results_are_kept_and_how_to_clear_them(tmp_path, monkeypatch, tra
     monkeypatch.setenv("COSLR_STUDIES", str(tmp_path / "named"))
     assert study_folder() == tmp_path / "named"
     run(trials([0]), workers=1, progress=False)
-    other = tmp_path / "named" / "findings"
+    other = tmp_path / "named" / "other"
     other.mkdir()
-    assert {path.name for path in study_folder().iterdir()} == {"results", "findings"}
+    assert {path.name for path in study_folder().iterdir()} == {"results", "other"}
     clear_studies()
-    assert {path.name for path in study_folder().iterdir()} == {"findings"}
+    assert {path.name for path in study_folder().iterdir()} == {"other"}
     run(trials([0]), workers=1, progress=False)
     assert len(trained) == 4
 

@@ -1,4 +1,4 @@
-"""A new schedule, experiment or lesson is complete; CONTRIBUTING.md says what belongs to each."""
+"""A new schedule or lesson is complete; CONTRIBUTING.md says what belongs to each."""
 
 import ast
 import inspect
@@ -45,29 +45,6 @@ def test_a_schedule_is_exported_documented_held_to_the_laws_and_shown(name):
     assert name in KINDS, "tests/test_laws.py"
     (notebook,) = (path for path in NOTEBOOKS if path.stem == "02_other_schedules")
     assert re.search(rf"\b{name}\(", code(notebook)), "notebook 02 does not draw it"
-
-
-# ----------------------------------------------------------------------------- an experiment
-
-
-def test_every_claim_rests_on_findings_that_some_notebook_has_kept():
-    claims = pytest.importorskip("coslr.course.first_claims").CLAIMS
-    folder = ROOT / "notebooks/findings"
-    if not folder.is_dir():
-        pytest.skip("the authors' findings are not here")
-    for seeds in (0, 100, 200):
-        kept = set()
-        for file in folder.glob(f"*-seeds{seeds}.json"):
-            kept |= set(json.loads(file.read_text(encoding="utf-8")))
-        for claim in claims:
-            assert set(claim.keys) <= kept, f"{claim.notebook}, seeds from {seeds}"
-
-
-@each
-def test_a_notebook_that_runs_a_study_keeps_what_it_found(path):
-    source = code(path)
-    if re.search(r"\bcomparisons\.compare\(", source):
-        assert f'findings.keep("{path.stem}"' in re.sub(r"\(\s+", "(", source)
 
 
 # --------------------------------------------------------------------------------- a lesson

@@ -1,7 +1,7 @@
 """The exercises of notebook 05, Train a CNN."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,41 +13,62 @@ from coslr.course.checks.answers import (
     ETA_MIN,
     NOT_ATTEMPTED,
     Feedback,
-    check_number,
     correct,
     failed_with,
     first_difference,
     floats,
+    floats_or_nan,
     not_attempted,
     same,
     wrong,
 )
+from coslr.experiments import standings
+from coslr.experiments.contests import Contest, Entry
+from coslr.experiments.outcomes import WORSE
+from coslr.experiments.trials import Split
 from coslr.pytorch import audit
-from coslr.schedules import cosine
+from coslr.schedules import Constant, Cosine, cosine
 
 with extra("train"):
+    import pandas as pd
     import torch
 
-SHORT = 10  # epochs
+# The small contest of the second exercise: seconds of training for each answer.
+PAIR = (
+    Entry("cosine", lambda eta, T: Cosine(T, eta)),
+    Entry("constant", lambda eta, T: Constant(eta)),
+)
+SMALL = {
+    "epochs": 3,
+    "batch_size": 40,
+    "data": Split(n_train=800, n_validation=10, n_test=1000),
+    "options": {"momentum": 0.9, "nesterov": True},
+}
+SEEDS = (700, 701, 702, 703)
+CLOSE = 0.004  # nats above the lowest validation loss that still pass in the third exercise
 
 
-def last_rate(answer: float) -> Feedback:
-    """At which rate does the article's example train in its last epoch, if it has ten?
-
-    >>> last_rate(0.0001)
-    ✗ Not yet. That is what is printed after the last epoch, when no epoch is left to use it.
-    """
-    hints = {
-        "That is what is printed after the last epoch, when no epoch is left to use it.": ETA_MIN,
-        "That is one epoch too early.": cosine(SHORT - 2, SHORT, ETA_MAX, ETA_MIN),
-        "That is with the article's 50 epochs.": cosine(EPOCHS - 1, EPOCHS, ETA_MAX, ETA_MIN),
-        "The floor is missing: eta_min is 0.0001.": cosine(SHORT - 1, SHORT, ETA_MAX),
+def _losses() -> dict[str, pd.DataFrame]:
+    """Made-up learning curves of four networks, in nats, one row an epoch."""
+    epoch = np.arange(1, EPOCHS + 1)
+    fall = np.exp(-epoch / 6)
+    curves = {
+        # Learns its images by heart.
+        "A": (0.05 + 0.9 * np.exp(-epoch / 9), 0.36 + 0.6 * fall + 0.006 * epoch),
+        # The gap is wide, and new images still gain.
+        "B": (0.04 + 0.9 * fall, 0.30 + 0.7 * np.exp(-epoch / 14)),
+        # The gap is narrow, and new images lose from the middle on.
+        "C": (0.55 - 0.003 * epoch + 0.5 * fall, 0.50 + 0.5 * fall + 0.00012 * epoch**2),
+        # Has not learned much yet.
+        "D": (0.7 + 0.8 * np.exp(-epoch / 30), 0.72 + 0.8 * np.exp(-epoch / 30)),
     }
-    return check_number(answer, cosine(SHORT - 1, SHORT, ETA_MAX, ETA_MIN), hints, digits=3)
+    return {
+        name: pd.DataFrame({"training": training, "validation": validation}, index=epoch)
+        for name, (training, validation) in curves.items()
+    }
 
 
-def _toy() -> torch.optim.Optimizer:
-    return torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=ETA_MAX)
+LOSSES = _losses()
 
 
 def print_line(answer: Callable[[Any, Any, int], list[float]]) -> Feedback:
@@ -57,7 +78,7 @@ def print_line(answer: Callable[[Any, Any, int], list[float]]) -> Feedback:
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
-    optimizer = _toy()
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=ETA_MAX)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS, eta_min=ETA_MIN)
     try:
         with audit(optimizer) as trace:
@@ -102,51 +123,56 @@ def print_line(answer: Callable[[Any, Any, int], list[float]]) -> Feedback:
     )
 
 
-def per_update(
-    answer: Callable[[Any, int, int], Any], epochs: int = EPOCHS, updates: int = 20
-) -> Feedback:
-    """Does ``answer(optimizer, epochs, updates)`` give a scheduler for one step after each update?
+def cosine_loses(answer: float) -> Feedback:
+    """Does a cosine from this peak lose to the constant rate at the same peak?
 
-    The rate must follow one cosine over the whole run, from 0.1 to 0.0001.
+    Four seeds of each are trained for 60 updates, which takes some seconds.
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
-    optimizer = _toy()
-    try:
-        scheduler = answer(optimizer, epochs, updates)
-        if not_attempted(scheduler):
-            return NOT_ATTEMPTED
-        with audit(optimizer) as trace:
-            for _ in range(epochs * updates):
-                optimizer.step()
-                scheduler.step()
-    except Exception as error:
-        return failed_with(error)
-    used = np.array(trace.rates)
-    t, total = np.arange(len(used)), len(used)
-    right = cosine(t, total, ETA_MAX, ETA_MIN)
-    update = first_difference(used, right)
-    if update is None:
-        return correct(f"The last update trains at {used[-1]:.6g}.")
-    if same(used, np.full(total, ETA_MAX)):
-        return wrong("The rate never moves: is the scheduler bound to this optimizer?")
-
-    def at_floor(k: int) -> bool:
-        return k < total and math.isclose(used[k], ETA_MIN, rel_tol=1e-6)
-
-    if at_floor(updates):
-        return wrong(f"The floor is reached after one epoch, {updates} updates.")
-    if at_floor(epochs):
-        return wrong(
-            f"T_max={epochs} counts epochs, but the scheduler steps at every update: "
-            f"the floor is there after {epochs} of the {total} updates."
+    array = floats_or_nan(answer)
+    if array.shape != () or not math.isfinite(array):
+        return wrong(f"The answer must be a number, not {answer!r}.")
+    peak = float(array)
+    if not 1e-6 <= peak <= 10:
+        return wrong(f"{peak:g} is no peak to train at: choose one from 0.000001 to 10.")
+    contest = Contest("exercise", PAIR, (), SEEDS, SMALL, shared_peak=peak)
+    found = standings.run(contest, workers=1, progress=False).compare("cosine", "constant")
+    if found.outcome is None:
+        return wrong(f"No result: {found.obstacle}.")
+    if found.word == WORSE:
+        return correct(
+            f"At a peak of {peak:g} the cosine is {found}. Its mean rate is half of the constant's."
         )
-    if same(used, cosine(t, total, ETA_MAX)):
-        return wrong(f"The floor is 0, and should be {ETA_MIN:g}.")
-    if same(used, cosine(t, total - 1, ETA_MAX, ETA_MIN)):
-        return wrong(f"It ends one update early: the last has t = {total - 1}, T_max is {total}.")
-    if same(used, cosine(t // updates, epochs, ETA_MAX, ETA_MIN)):
-        return wrong("It moves once an epoch, a staircase: it should move at every update.")
     return wrong(
-        f"Update {update} trains at {used[update]:.6g}, and the cosine says {right[update]:.6g}."
+        f"At a peak of {peak:g} the cosine is {found}. Which of the two has the larger mean rate, "
+        "and at which peaks is that worth something?"
     )
+
+
+def epochs_to_keep(answer: Mapping[str, int]) -> Feedback:
+    """After which epoch is each of the networks A to D best on validation images?
+
+    >>> epochs_to_keep({"A": 50, "B": 50, "C": 50, "D": 50})
+    ✗ Not yet. A: after epoch 50 the validation loss is higher than it has been before.
+    """
+    if not_attempted(answer):
+        return NOT_ATTEMPTED
+    if not isinstance(answer, Mapping) or set(answer) != set(LOSSES):
+        return wrong('The answer must be a dict with an epoch each for "A", "B", "C" and "D".')
+    if not_attempted(*answer.values()):
+        return NOT_ATTEMPTED
+    for name, curves in LOSSES.items():
+        array = floats_or_nan(answer[name])
+        if array.shape != () or float(array) not in curves.index:
+            return wrong(f"{name}: the epoch must be a whole number from 1 to {EPOCHS}.")
+        epoch, losses = int(array), curves["validation"]
+        if losses[epoch] <= losses.min() + CLOSE:
+            continue
+        if epoch < losses.idxmin():
+            why = "the validation loss falls on. A wide gap alone is no reason to stop"
+            return wrong(f"{name}: after epoch {epoch} {why}.")
+        return wrong(
+            f"{name}: after epoch {epoch} the validation loss is higher than it has been before."
+        )
+    return correct("The gap did not decide in any of the four; the validation loss did.")
