@@ -224,7 +224,7 @@ def curves(
 def name_lines(ax: Axes) -> Axes:
     """Write each line's name beside its end, in its colour, in place of a legend.
 
-    Names that would overlap move apart. Call it last, when the limits of the axes are settled.
+    Names that would overlap move apart, and none covers the x axis. Call it last, when the limits of the axes are settled.
 
     Args:
         ax: the axes, from `axes`; lines without a label get no name.
@@ -247,7 +247,10 @@ def name_lines(ax: Axes) -> Axes:
     heights = ax.transAxes.inverted().transform(ax.transData.transform(ends))[:, 1]
     height = _figure(ax).get_size_inches()[1] * 72 * ax.get_position().height
     apart = 1.25 * STYLE_SIZE / height
-    for i, y in zip(np.argsort(heights), _spread(np.sort(heights), apart), strict=True):
+    rising = _spread(np.sort(heights), apart)
+    # No name lies lower than half a line above the x axis, where its tick labels are.
+    rising = np.maximum(rising, apart * (0.5 + np.arange(len(rising))))
+    for i, y in zip(np.argsort(heights), rising, strict=True):
         line = lines[i]
         x = ax.transAxes.inverted().transform(ax.transData.transform(ends[i]))[0]
         ax.annotate(

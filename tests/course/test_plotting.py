@@ -101,6 +101,18 @@ def test_names_stand_at_the_lines_ends_and_never_on_each_other():
     assert boxes["ends early"].x0 < named[0].x0
 
 
+def test_names_of_lines_that_end_at_the_floor_stand_above_the_x_axis():
+    ax = axes("update", "rate")
+    for i in range(3):
+        ax.plot([0, 1], [1, 0], label=f"line {i}")
+    ax.set_ylim(0, 1)
+    name_lines(ax)
+    ax.figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert all(low.y1 <= high.y0 for low, high in itertools.pairwise(boxes))
+    assert boxes[0].y0 >= ax.get_window_extent().y0
+
+
 def test_stacked_panels_share_their_x_axis():
     top, bottom = stacked("epoch", "rate", "accuracy (%)", title="Both")
     top.set_xlim(0, 7)
