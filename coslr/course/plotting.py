@@ -224,7 +224,8 @@ def curves(
 def name_lines(ax: Axes) -> Axes:
     """Write each line's name beside its end, in its colour, in place of a legend.
 
-    Names that would overlap move apart, and none covers the x axis. Call it last, when the limits of the axes are settled.
+    Names that would overlap move apart, and none covers the x axis. Call it last, when the limits
+    of the axes are settled.
 
     Args:
         ax: the axes, from `axes`; lines without a label get no name.
