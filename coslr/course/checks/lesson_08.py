@@ -14,6 +14,7 @@ from coslr.course.checks.answers import (
     correct,
     failed_with,
     first_difference,
+    floats_or_nan,
     known_mistake,
     not_attempted,
     same,
@@ -21,79 +22,38 @@ from coslr.course.checks.answers import (
     wrong,
 )
 from coslr.pytorch import audit
-from coslr.schedules import Constant, Cosine, Linear, warmup
+from coslr.schedules import Cosine, warmup
 
 with extra("train"):
     import torch
 
-LOW, HIGH = 0.85, 0.95  # the momentum of exercise 3, from the first update to the end
+LOW, HIGH = 0.85, 0.95  # the momentum of exercise 4, from the first update to the end
 
 
-def warmed_cosine(answer: Callable[[int, int, int, float], Callable[[float], float]]) -> Feedback:
-    """Does ``answer(epochs, per_epoch, warm_epochs, eta_max)`` make a schedule in updates: so many
-    epochs of warm-up by coslr's default, then a cosine to 0, which is there at the run's end?
+def largest_peak(answer: float, learns: Callable[[float], bool]) -> Feedback:
+    """Does the network learn at this peak, and no longer at a peak of 1.41 times as much?
 
-    >>> warmed_cosine(lambda epochs, per_epoch, warm_epochs, eta_max:
-    ...     warmup(Cosine(epochs * per_epoch, eta_max), warm_epochs * per_epoch))
-    ✗ Not yet. The whole is 120 updates long, and the run 100: the cosine has what the warm-up \
-leaves.
+    Args:
+        answer: the learner's peak.
+        learns: whether the reader's network learns at a peak; a call may train for seconds.
+
+    >>> largest_peak(0.2, lambda peak: peak < 0.5)
+    ✗ Not yet. A peak of 0.283 is a factor of 1.41 higher, and the network learns there too.
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
-    epochs, per_epoch, warm_epochs, peak = 5, 20, 1, 0.2
-    N, W = epochs * per_epoch, warm_epochs * per_epoch
-    t = np.arange(N)
-    if not callable(answer):
-        return wrong(f"The answer must be a function, not {answer!r}.")
-    try:
-        schedule = answer(epochs, per_epoch, warm_epochs, peak)
-    except Exception as error:
-        return failed_with(error)
-    if not_attempted(schedule):
-        return NOT_ATTEMPTED
-    if not callable(schedule):
-        return wrong(f"It must return a schedule, which is called with t, not {schedule!r}.")
-    found = values(schedule, [(k,) for k in t.tolist()])
-    if isinstance(found, Feedback):
-        return found
-    right = warmup(Cosine(N - W, peak), W)(t)
-    if same(found, right):
-        return correct(f"The peak at update {W}, and 0 as update {N} would begin, the run's end.")
-    ramp = np.clip((t + 1) / (W + 1), 0, 1)
-    impostors = {
-        f"The whole is {N + W} updates long, and the run {N}: the cosine has what the warm-up "
-        "leaves.": warmup(Cosine(N, peak), W)(t),
-        "The cosine's clock runs during the warm-up: where the rise ends, the rate has already "
-        "begun to fall, and the peak is never reached.": ramp * Cosine(N, peak)(t),
-        "The rise ends in a drop: the cosine's clock ran during the warm-up.": np.where(
-            t < W, peak * ramp, Cosine(N, peak)(t)
-        ),
-        "The first update is at rate 0 and moves nothing: leave start out.": warmup(
-            Cosine(N - W, peak), W, start=0.0
-        )(t),
-        f"The lengths are in epochs: the rate is at its floor after {epochs} updates.": warmup(
-            Cosine(epochs - warm_epochs, peak), warm_epochs
-        )(t),
-        f"The warm-up is {warm_epochs} update long, not {warm_epochs} epoch: multiply it "
-        "too.": warmup(Cosine(N - W, peak), warm_epochs)(t),
-        f"The warm-up is {warm_epochs} update long, and the cosine has all the rest; multiply "
-        "warm_epochs by per_epoch.": warmup(Cosine(N - warm_epochs, peak), warm_epochs)(t),
-        f"It ends one update early: the last has t = {N - 1}, and 0 belongs to t = {N}.": warmup(
-            Cosine(N - W - 1, peak), W
-        )(t),
-        "The warm-up is missing: update 0 is at the peak.": Cosine(N, peak)(t),
-        f"The peak is there at update {W - 1}, one early: the default divides by W + 1.": np.where(
-            t < W, peak * (t + 1) / W, right
-        ),
-        "The rise is right, but after it the rate must fall as a cosine.": warmup(
-            Constant(peak), W
-        )(t),
-        "The rise is right, but the fall is a straight line.": warmup(Linear(N - W, peak), W)(t),
-    }
-    if hint := known_mistake(found, impostors.items()):
-        return hint
-    worst = first_difference(found, right)
-    return wrong(f"Update {worst} is at {found[worst]:.6g}, and should be at {right[worst]:.6g}.")
+    array = floats_or_nan(answer)
+    if array.shape != () or not 0 < float(array) < np.inf:
+        return wrong(f"The answer must be a peak above 0, not {answer!r}.")
+    peak = float(array)
+    if not learns(peak):
+        return wrong(f"At a peak of {peak:g} not every seed learns.")
+    if learns(2**0.5 * peak):
+        return wrong(
+            f"A peak of {2**0.5 * peak:.3g} is a factor of 1.41 higher, and the network learns "
+            "there too."
+        )
+    return correct(f"It learns at {peak:g}, and no longer at {2**0.5 * peak:.3g}.")
 
 
 def same_effect(answer: Callable[[float, float, float], float]) -> Feedback:
@@ -135,6 +95,43 @@ be lower.
         f"For rate={rate[k]:g}, old={old[k]:g}, new={new[k]:g} it gives {found[k]:.4g}, whose "
         f"effective rate is {found[k] / (1 - new[k]):.4g} instead of {rate[k] / (1 - old[k]):.4g}."
     )
+
+
+def half_life(answer: float) -> Feedback:
+    """Does this weight decay shrink a weight by half, over 3,900 updates of a cosine from 0.004?
+
+    >>> half_life(0.01)
+    ✗ Not yet. A weight keeps 92 % of its size. The decay is too small.
+    """
+    if not_attempted(answer):
+        return NOT_ATTEMPTED
+    array = floats_or_nan(answer)
+    if array.shape != () or not 0 <= float(array) < np.inf:
+        return wrong(f"The answer must be a weight decay from 0, not {answer!r}.")
+    decay, rates = float(array), Cosine(3900, 0.004)(np.arange(3900))
+    if decay * rates[0] > 1:
+        return wrong(
+            f"{decay:g} times the peak is more than 1: a single update turns a weight's sign."
+        )
+    share = float(np.prod(1 - decay * rates))
+    if abs(share - 0.5) <= 0.005:
+        return correct(
+            "The sum of all rates decides, whatever their order: a constant rate of half the peak "
+            "shrinks as much."
+        )
+    kept = f"A weight keeps {100 * share:.0f} % of its size."
+    hints = {
+        "The rate is not at its peak for the whole run: a cosine's mean is half of it.": np.log(2)
+        / (3900 * rates[0]),
+        "The shrinkage multiplies up: what must be reached is a logarithm, log 2, and not "
+        "one half.": 0.5 / rates.sum(),
+        "The rate multiplies the decay: divide by the sum of the rates, not by the number of "
+        "updates.": np.log(2) / 3900,
+    }
+    for hint, mistake in hints.items():
+        if abs(decay / mistake - 1) < 0.01:
+            return wrong(f"{kept} {hint}")
+    return wrong(f"{kept} The decay is too {'small' if share > 0.5 else 'large'}.")
 
 
 def two_groups(answer: Callable[[Any, int], Any]) -> Feedback:
