@@ -84,7 +84,7 @@ class SmallCNN(nn.Module):
 
 
 def plain_cnn(size: int = 28, seed: int = 0) -> SmallCNN:
-    """`SmallCNN` without batch normalisation. With PyTorch's first weights it starts on flat ground.
+    """`SmallCNN` without batch normalisation. PyTorch's first weights start it on flat ground.
 
     >>> sum(p.numel() for p in plain_cnn(size=14).parameters())
     8778

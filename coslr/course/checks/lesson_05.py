@@ -58,7 +58,7 @@ def _losses() -> dict[str, pd.DataFrame]:
         # The gap is wide, and new images still gain.
         "B": (0.04 + 0.9 * fall, 0.30 + 0.7 * np.exp(-epoch / 14)),
         # The gap is narrow, and new images lose from the middle on.
-        "C": (0.55 - 0.003 * epoch + 0.5 * fall, 0.50 + 0.5 * fall + 0.00012 * epoch**2),
+        "C": (0.52 - 0.001 * epoch + 0.5 * fall, 0.50 + 0.5 * fall + 0.00003 * epoch**2),
         # Has not learned much yet.
         "D": (0.7 + 0.8 * np.exp(-epoch / 30), 0.72 + 0.8 * np.exp(-epoch / 30)),
     }

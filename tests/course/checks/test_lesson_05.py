@@ -1,12 +1,7 @@
 import numpy as np
 import pytest
-import torch
-from torch.optim import SGD
-from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LambdaLR, LinearLR
 
-from coslr import Cosine, cosine
 from coslr.course.checks import lesson_05
-from coslr.pytorch import ScheduleLR
 from tests.course.checks.harness import Checkers
 
 # PyTorch itself warns of some of these mistakes.
@@ -38,35 +33,9 @@ def then(answer, change):
     return lambda *arguments: change(answer(*arguments))
 
 
-def torch_cosine(T_max, eta_min=1e-4):
-    """T_max as a function of epochs and updates per epoch."""
-    return lambda optimizer, epochs, updates: CosineAnnealingLR(
-        optimizer, T_max(epochs, updates), eta_min
-    )
-
-
-def our_cosine(T_max, **units):
-    return lambda optimizer, epochs, updates: ScheduleLR(
-        optimizer, Cosine(T_max(epochs, updates), 0.1, 1e-4), **units
-    )
-
-
-def total(epochs, updates):
-    return epochs * updates
-
-
-def stairs(optimizer, epochs, updates):
-    return LambdaLR(optimizer, lambda k: cosine(k // updates, epochs, 0.1, 1e-4) / 0.1)
-
-
-def elsewhere(optimizer, epochs, updates):
-    other = SGD([torch.zeros(1)], lr=0.1)
-    other.step()
-    return CosineAnnealingLR(other, epochs * updates, 1e-4)
-
+KEPT = {name: curves["validation"].idxmin() for name, curves in lesson_05.LOSSES.items()}
 
 RIGHT = {
-    lesson_05.last_rate: [2.545e-3, 0.00254, cosine(9, 10, 0.1, 1e-4)],
     lesson_05.print_line: [
         reports(),
         reports(read=lambda o, s: s.get_last_lr()[0]),
@@ -74,21 +43,12 @@ RIGHT = {
         then(reports(), np.array),
         then(reports(), tuple),
     ],
-    lesson_05.per_update: [
-        torch_cosine(total),
-        our_cosine(total),
-        lambda o, epochs, updates: ScheduleLR(o, Cosine(epochs, 0.1, 1e-4), steps_per_unit=updates),
-    ],
+    lesson_05.cosine_loses: [0.001, np.float64(0.002)],
+    lesson_05.epochs_to_keep: [KEPT, {name: float(epoch) for name, epoch in KEPT.items()}],
 }
 
 # A checker, a usual mistake, and a part of the hint that only this mistake must get.
 IMPOSTORS = [
-    (lesson_05.last_rate, 0.0001, "printed after the last epoch"),
-    (lesson_05.last_rate, cosine(8, 10, 0.1, 1e-4), "one epoch too early"),
-    (lesson_05.last_rate, cosine(49, 50, 0.1, 1e-4), "50 epochs"),
-    (lesson_05.last_rate, cosine(9, 10, 0.1), "floor is missing"),
-    (lesson_05.last_rate, 0.00252, "close, but"),
-    (lesson_05.last_rate, 0.1, "too large"),
     (lesson_05.print_line, reports(order="update, step, read"), "epoch to come"),
     (
         lesson_05.print_line,
@@ -103,32 +63,37 @@ IMPOSTORS = [
     (lesson_05.print_line, then(reports(), lambda rates: rates[1:]), "returns 49"),
     (lesson_05.print_line, then(reports(), lambda rates: rates[0]), "returns 1."),
     (lesson_05.print_line, then(reports(), lambda rates: [0.1] * 50), "For epoch 2 it reports 0.1"),
-    (lesson_05.per_update, torch_cosine(lambda epochs, updates: epochs), "counts epochs"),
-    (lesson_05.per_update, our_cosine(lambda epochs, updates: epochs), "counts epochs"),
-    (lesson_05.per_update, torch_cosine(lambda epochs, updates: updates), "after one epoch"),
-    (lesson_05.per_update, our_cosine(lambda epochs, updates: updates), "after one epoch"),
-    (lesson_05.per_update, torch_cosine(total, eta_min=0), "floor is 0"),
-    (lesson_05.per_update, torch_cosine(lambda e, u: e * u - 1), "one update early"),
-    (lesson_05.per_update, our_cosine(total, steps_per_unit=20), "Update 1 trains at"),
-    (lesson_05.per_update, stairs, "staircase"),
-    (lesson_05.per_update, elsewhere, "never moves"),
-    (lesson_05.per_update, lambda o, e, u: ConstantLR(o, factor=1), "never moves"),
-    (lesson_05.per_update, lambda o, e, u: LinearLR(o, 1, 0.001, e * u), "Update 1 trains at"),
-    (lesson_05.per_update, lambda o, e, u: 0.1, "no attribute 'step'"),
+    (lesson_05.cosine_loses, 0.1, "At a peak of 0.1 the cosine is"),
+    (lesson_05.cosine_loses, 0, "0 is no peak to train at"),
+    (lesson_05.cosine_loses, -0.1, "-0.1 is no peak to train at"),
+    (lesson_05.epochs_to_keep, dict.fromkeys("ABCD", 50), "A: after epoch 50 the validation loss"),
+    (lesson_05.epochs_to_keep, KEPT | {"C": 50}, "C: after epoch 50 the validation loss"),
+    (lesson_05.epochs_to_keep, KEPT | {"B": 3}, "B: after epoch 3 the validation loss falls on"),
+    (lesson_05.epochs_to_keep, dict.fromkeys("ABCD", 1), "A: after epoch 1 the validation loss"),
+    (lesson_05.epochs_to_keep, KEPT | {"D": 0}, "D: the epoch must be a whole number"),
+    (lesson_05.epochs_to_keep, KEPT | {"A": 2.5}, "A: the epoch must be a whole number"),
+    (lesson_05.epochs_to_keep, {"A": 17}, "an epoch each"),
 ]
 
 
 class TestCheckers(Checkers):
     module, right, impostors = lesson_05, RIGHT, IMPOSTORS
-    functions = [lesson_05.print_line, lesson_05.per_update]
+    functions = [lesson_05.print_line]
 
 
-@pytest.mark.parametrize(("epochs", "updates"), [(2, 3), (3, 2), (10, 1), (1, 10)])
-def test_per_update_is_right_for_short_runs_too(epochs, updates):
-    assert lesson_05.per_update(torch_cosine(total), epochs, updates).is_right is True
-    early = lesson_05.per_update(torch_cosine(lambda e, u: e * u - 1), epochs, updates)
-    assert early.is_right is False
-
-
-def test_dots_left_in_the_loop_of_print_line_are_not_attempted_either():
+def test_dots_left_in_the_answers_are_not_attempted_either():
     assert lesson_05.print_line(reports(read=lambda o, s: ...)).is_right is None
+    assert lesson_05.epochs_to_keep(dict.fromkeys("ABCD", ...)).is_right is None
+
+
+def test_the_made_up_curves_show_what_the_lesson_says_of_them():
+    gap = {
+        n: c["validation"].iloc[-1] - c["training"].iloc[-1] for n, c in lesson_05.LOSSES.items()
+    }
+    assert gap["B"] > 2 * gap["C"] > 2 * gap["D"]  # the gap names the wrong ones
+    assert max(KEPT["A"], KEPT["C"]) < 30
+    assert KEPT["B"] == KEPT["D"] == 50
+
+
+def test_a_peak_at_which_runs_diverge_has_no_result_and_no_error():
+    assert lesson_05.cosine_loses(10).is_right is False
