@@ -23,8 +23,8 @@ import numpy as np
 from coslr.course import language_study, protocol
 from coslr.course.evidence import standings
 from coslr.course.protocol import HOT, MANY, MANY_WITH, ONE_PASS, WHOLE, WITH, WITHOUT
+from coslr.experiments.comparisons import Comparison, Standings
 from coslr.experiments.outcomes import BETTER, EQUIVALENT, OPEN, WORSE
-from coslr.experiments.standings import Comparison, Standings
 from coslr.schedules import Constant, Cosine, Exponential, MultiStep
 
 SUPPORTED, PARTLY, CONTRADICTED = "supported", "partly", "contradicted"

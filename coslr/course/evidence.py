@@ -25,8 +25,8 @@ from coslr._optional import extra
 from coslr.course.protocol import STUDIES
 from coslr.course.rules import Evidence
 from coslr.experiments import studies
+from coslr.experiments.comparisons import Standings
 from coslr.experiments.contests import JUDGE, ROW
-from coslr.experiments.standings import Standings
 from coslr.experiments.trials import MEASURES, Trial
 
 with extra("train"):

@@ -20,7 +20,7 @@ from coslr._optional import extra
 from coslr.course import claims, plotting
 from coslr.course.claims import CLAIMS, Claim, Contests, Ref
 from coslr.experiments import outcomes
-from coslr.experiments.standings import Comparison
+from coslr.experiments.comparisons import Comparison
 
 with extra("course"):
     from matplotlib.axes import Axes

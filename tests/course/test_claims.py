@@ -27,8 +27,8 @@ from coslr.course.claims import (
     optimal,
 )
 from coslr.course.protocol import STUDIES
+from coslr.experiments.comparisons import Comparison
 from coslr.experiments.outcomes import BETTER, EQUIVALENT, WORSE, judge, margin_of
-from coslr.experiments.standings import Comparison
 
 NOTEBOOKS = Path(claims.__file__).resolve().parents[2] / "notebooks"
 VERDICTS = {SUPPORTED, PARTLY, CONTRADICTED, NO_DIFFERENCE, OPEN}

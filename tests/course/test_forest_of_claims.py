@@ -13,8 +13,8 @@ from coslr.course.claims import CLAIMS, Ref
 from coslr.course.descriptions import describe
 from coslr.course.forest_of_claims import Block, Panel, forest, page, panels, tally
 from coslr.course.protocol import STUDIES
+from coslr.experiments.comparisons import Comparison
 from coslr.experiments.outcomes import judge, margin_of
-from coslr.experiments.standings import Comparison
 
 WIGGLE = np.array([-1, 1, -1, 1]) / 10  # of a margin
 

@@ -154,7 +154,7 @@ def test_every_interval_is_that_of_the_raw_rows(study):
     compared = 0
     for contest, a, b in study.comparisons:
         if "@" in a + b:
-            continue  # test_standings.py
+            continue  # test_comparisons.py
         found = standings(study.name, contest).compare(a, b)
         if found.outcome is None:
             continue

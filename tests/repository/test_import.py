@@ -34,7 +34,7 @@ BESIDES_NUMPY |= {file: {"scipy"} for file in ("loss_laws.py", "optimal.py", "th
 INTEGRATED = {"keras", "lightning", "transformers"}
 
 # The one file of the experiments that draws, if it is asked to.
-DRAWS = {"standings.py": {"matplotlib"}}
+DRAWS = {"comparisons.py": {"matplotlib"}}
 
 
 def packages(*extras):

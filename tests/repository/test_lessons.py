@@ -1,4 +1,4 @@
-"""The lessons of the second edition, as a reader meets them.
+"""The lessons as a reader meets them.
 
 Each check returns what is wrong with a notebook. All of them are tried below on a lesson that is
 right, and on the same lesson with one mistake.
@@ -13,22 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# The lessons that are written for the second edition so far.
-SECOND: list[str] = [
-    "00_start_here",
-    "01_the_formula",
-    "02_other_schedules",
-    "03_why_decay_works",
-    "04_local_minima",
-    "05_train_a_cnn",
-    "06_warm_restarts",
-    "07_choosing_parameters",
-    "08_combining",
-    "09_broken_schedules",
-    "10_a_language_model",
-    "11_predicting_the_loss",
-    "12_the_verdict",
-]
+LESSONS = [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
 
 HIDDEN_CODE = {"jupyter": {"source_hidden": True}, "tags": ["hide-input"]}
 HIDDEN_OUTPUT = {"jupyter": {"outputs_hidden": True}, "tags": ["hide-output"]}
@@ -298,7 +283,7 @@ CHECKS = [
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", SECOND)
+@pytest.mark.parametrize("name", LESSONS)
 def test_lesson(name, check):
     assert check(read(name)) == []
 

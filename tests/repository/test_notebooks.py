@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.repository import test_lessons as lessons
-from tests.repository.test_lessons import SECOND, source
+from tests.repository.test_lessons import source
 
 ROOT = Path(__file__).resolve().parents[2]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -166,13 +166,10 @@ def test_imports_the_module(path):
 @each
 def test_has_the_parts_of_a_lesson(path):
     text = "\n".join(source(cell) for cell in cells(path, "markdown"))
-    assert path.stem in SECOND or "After this notebook you can" in text
     assert re.search(r"minutes", text)
     assert "predict" in text.lower()
     assert re.search(r"^## Recap", text, re.M)
     assert re.search(r"^## Sources", text, re.M)
-    solutions = text.count("<summary>Solution</summary>")
-    assert path.stem in SECOND or 2 <= solutions <= 4 or path.stem.startswith("09")
 
 
 @each

@@ -22,7 +22,7 @@ from coslr.course.checks.answers import (
     same,
     wrong,
 )
-from coslr.experiments import standings
+from coslr.experiments import comparisons
 from coslr.experiments.contests import Contest, Entry
 from coslr.experiments.outcomes import WORSE
 from coslr.experiments.trials import Split
@@ -137,7 +137,7 @@ def cosine_loses(answer: float) -> Feedback:
     if not 1e-6 <= peak <= 10:
         return wrong(f"{peak:g} is no peak to train at: choose one from 0.000001 to 10.")
     contest = Contest("exercise", PAIR, (), SEEDS, SMALL, shared_peak=peak)
-    found = standings.run(contest, workers=1, progress=False).compare("cosine", "constant")
+    found = comparisons.run(contest, workers=1, progress=False).compare("cosine", "constant")
     if found.outcome is None:
         return wrong(f"No result: {found.obstacle}.")
     if found.word == WORSE:

@@ -10,10 +10,10 @@ import pytest
 from scipy import stats
 
 from coslr import Constant, Cosine
-from coslr.experiments import standings
+from coslr.experiments import comparisons
+from coslr.experiments.comparisons import Standings, forest
 from coslr.experiments.contests import Contest, Entry
 from coslr.experiments.outcomes import judge, power_to_find
-from coslr.experiments.standings import Standings, forest
 from coslr.experiments.trials import Split
 
 TINY = {"epochs": 2, "batch_size": 50, "data": Split(n_train=200, n_validation=100, n_test=100)}
@@ -150,7 +150,7 @@ def test_the_forest_shows_interval_margin_and_outcome():
 def test_a_contest_is_held_from_the_first_search_to_the_last_judged_run(tmp_path):
     entries = tuple(dataclasses.replace(entry, centre=0.02) for entry in ENTRIES[:2])
     contest = Contest("small", entries, (900,), (1000, 1001), TINY, by="validation_loss")
-    held = standings.run(contest, workers=1, cache=tmp_path, progress=False)
+    held = comparisons.run(contest, workers=1, cache=tmp_path, progress=False)
     assert not contest.pending(held.rows)
     judged = held.rows[held.rows["role"] == "judge"]
     assert len(held.curves) == 2 * len(judged)
