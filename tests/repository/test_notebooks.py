@@ -128,9 +128,9 @@ def typed_measurements(path):
 
 
 def metadata(path):
-    """What is there besides the kernel, sliders' states and collapsing; and a machine's folders."""
+    """What is there besides the kernel and collapsing; and a machine's folders."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    extra = set(notebook["metadata"]) - {"kernelspec", "language_info", "widgets"}
+    extra = set(notebook["metadata"]) - {"kernelspec", "language_info"}
     extra |= {*lessons.metadata(notebook)}
     folders = re.findall(r"(?:/root/|/home/|/tmp/|/work/|C:\\\\)[\w.-]*", path.read_text("utf-8"))
     return sorted(extra) + folders
@@ -220,6 +220,11 @@ def displayed(**data):
 )
 def test_a_wrong_notebook_is_seen(tmp_path, check, cell):
     assert check(wrong_notebook(tmp_path, cell))
+
+
+def test_states_of_widgets_are_seen(tmp_path):
+    assert metadata(wrong_notebook(tmp_path)) == []
+    assert metadata(wrong_notebook(tmp_path, metadata={"widgets": {}})) == ["widgets"]
 
 
 @pytest.mark.parametrize("change", [("notebooks/00", "notebooks/01"), ("[Open on Binder]", "[]")])
