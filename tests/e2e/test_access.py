@@ -10,8 +10,7 @@ from tests.e2e.conftest import ROOT
 pytestmark = pytest.mark.e2e
 
 NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
-# Only our content is checked: text, tables and figures. We cannot mend JupyterLab's cells around
-# them.
+# Only our content is checked: text, tables and figures. JupyterLab's cells around it are not ours.
 OURS = {"include": [[".jp-RenderedMarkdown"], [".jp-RenderedHTML"], [".jp-RenderedHTMLCommon"]]}
 
 

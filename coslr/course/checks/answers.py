@@ -75,10 +75,9 @@ def check_number(
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
-    array = floats_or_nan(answer)
-    if array.shape != () or np.isnan(array):
+    value = number_or_nan(answer)
+    if math.isnan(value):
         return wrong(f"The answer must be a number, not {answer!r}.")
-    value = float(array)
 
     def near(number: float) -> bool:
         unit = 10.0 ** (math.floor(math.log10(abs(number))) + 1 - digits)
@@ -139,6 +138,16 @@ def floats_or_nan(answer: object) -> NDArray[np.float64]:
         return floats(answer)
     except Exception:  # numpy and the answer's own methods raise what they like
         return np.array(math.nan)
+
+
+def number_or_nan(answer: object) -> float:
+    """The answer as a number, or NaN if it is something else.
+
+    >>> number_or_nan(2), number_or_nan([1, 2]), number_or_nan("0.9")
+    (2.0, nan, nan)
+    """
+    array = floats_or_nan(answer)
+    return float(array) if array.shape == () else math.nan
 
 
 def values(answer: object, cases: Sequence[tuple[float, ...]]) -> NDArray[np.float64] | Feedback:

@@ -1,5 +1,6 @@
 """The exercises of notebook 04, Local minima."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,8 +10,8 @@ from coslr.course.checks.answers import (
     NOT_ATTEMPTED,
     Feedback,
     correct,
-    floats_or_nan,
     not_attempted,
+    number_or_nan,
     rates_of_a_run,
     wrong,
 )
@@ -31,10 +32,9 @@ def equal_escape(answer: float) -> Feedback:
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
-    array = floats_or_nan(answer)
-    if array.shape != () or not np.isfinite(array):
+    peak = number_or_nan(answer)
+    if not math.isfinite(peak):
         return wrong(f"The answer must be a number, not {answer!r}.")
-    peak = float(array)
     if not 0 < peak <= 1:
         return wrong("The peak must be above 0, and at most 1: beyond, runs jump over both wells.")
     constant = _share(_ended(np.full(UPDATES, peak)))

@@ -17,8 +17,8 @@ from coslr.course.checks.answers import (
     failed_with,
     first_difference,
     floats,
-    floats_or_nan,
     not_attempted,
+    number_or_nan,
     same,
     wrong,
 )
@@ -130,10 +130,9 @@ def cosine_loses(answer: float) -> Feedback:
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
-    array = floats_or_nan(answer)
-    if array.shape != () or not math.isfinite(array):
+    peak = number_or_nan(answer)
+    if not math.isfinite(peak):
         return wrong(f"The answer must be a number, not {answer!r}.")
-    peak = float(array)
     if not 1e-6 <= peak <= 10:
         return wrong(f"{peak:g} is no peak to train at: choose one from 0.000001 to 10.")
     contest = Contest("exercise", PAIR, (), SEEDS, SMALL, shared_peak=peak)
@@ -163,16 +162,15 @@ def epochs_to_keep(answer: Mapping[str, int]) -> Feedback:
     if not_attempted(*answer.values()):
         return NOT_ATTEMPTED
     for name, curves in LOSSES.items():
-        array = floats_or_nan(answer[name])
-        if array.shape != () or float(array) not in curves.index:
+        epoch, losses = number_or_nan(answer[name]), curves["validation"]
+        if epoch not in losses.index:
             return wrong(f"{name}: the epoch must be a whole number from 1 to {EPOCHS}.")
-        epoch, losses = int(array), curves["validation"]
         if losses[epoch] <= losses.min() + CLOSE:
             continue
         if epoch < losses.idxmin():
             why = "the validation loss falls on. A wide gap alone is no reason to stop"
-            return wrong(f"{name}: after epoch {epoch} {why}.")
+            return wrong(f"{name}: after epoch {epoch:g} {why}.")
         return wrong(
-            f"{name}: after epoch {epoch} the validation loss is higher than it has been before."
+            f"{name}: after epoch {epoch:g} the validation loss is higher than it has been before."
         )
     return correct("The gap did not decide in any of the four; the validation loss did.")

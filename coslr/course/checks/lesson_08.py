@@ -14,9 +14,9 @@ from coslr.course.checks.answers import (
     correct,
     failed_with,
     first_difference,
-    floats_or_nan,
     known_mistake,
     not_attempted,
+    number_or_nan,
     same,
     values,
     wrong,
@@ -42,10 +42,9 @@ def largest_peak(answer: float, learns: Callable[[float], bool]) -> Feedback:
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
-    array = floats_or_nan(answer)
-    if array.shape != () or not 0 < float(array) < np.inf:
+    peak = number_or_nan(answer)
+    if not 0 < peak < np.inf:
         return wrong(f"The answer must be a peak above 0, not {answer!r}.")
-    peak = float(array)
     if not learns(peak):
         return wrong(f"At a peak of {peak:g} not every seed learns.")
     if learns(2**0.5 * peak):
@@ -105,10 +104,9 @@ def half_life(answer: float) -> Feedback:
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
-    array = floats_or_nan(answer)
-    if array.shape != () or not 0 <= float(array) < np.inf:
+    decay, rates = number_or_nan(answer), Cosine(3900, 0.004)(np.arange(3900))
+    if not 0 <= decay < np.inf:
         return wrong(f"The answer must be a weight decay from 0, not {answer!r}.")
-    decay, rates = float(array), Cosine(3900, 0.004)(np.arange(3900))
     if decay * rates[0] > 1:
         return wrong(
             f"{decay:g} times the peak is more than 1: a single update turns a weight's sign."
