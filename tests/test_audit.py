@@ -381,6 +381,7 @@ def test_a_rate_that_a_subclass_sets_inside_step_is_the_one_that_counts():
     assert weight.item() == -0.5
 
 
+@pytest.mark.slow
 def test_what_a_subclass_does_around_its_parent_s_step_is_seen_in_a_fresh_process():
     """torch runs hooks for a parent's step only if the program has built one of just that class."""
     program = """

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,6 @@ with extra("train"):
     import platformdirs
     import torch
     from torch.nn.functional import avg_pool2d
-    from torchvision.datasets import FashionMNIST
 
 # The parts of a set as they are stored: x_train, y_train, x_test, y_test, with pixels 0 ... 255.
 Parts = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
@@ -47,6 +47,19 @@ CONTENT_SHA256 = {
     "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
     "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
+
+CLASSES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
 
 # The usual constants of the training images: mean and standard deviation of the pixels in 0 ... 1.
 MEAN, STD = 0.2860, 0.3530
@@ -221,7 +234,7 @@ def fashion_mnist(
         y_train=y_train.long(),
         x_test=_normalised(x_test, size),
         y_test=y_test.long(),
-        classes=tuple(FashionMNIST.classes),
+        classes=CLASSES,
     )
 
 
@@ -303,8 +316,15 @@ def read_full(folder: Path) -> Parts:
         raw.mkdir(parents=True)
         for name, checksum in CONTENT_SHA256.items():
             (raw / name).write_bytes(_verified_content(source, name, checksum))
-        train, test = FashionMNIST(copy, train=True), FashionMNIST(copy, train=False)
+        train, test = _torchvisions(copy, train=True), _torchvisions(copy, train=False)
     return train.data, train.targets, test.data, test.targets
+
+
+def _torchvisions(folder: str, **options: bool) -> Any:
+    """torchvision's reader of the full set; the bundled sample needs none."""
+    with extra("train"):
+        from torchvision.datasets import FashionMNIST  # imported late: it takes longer than torch
+    return FashionMNIST(folder, **options)
 
 
 def _folder_with_files(folder: Path) -> Path | None:
@@ -365,7 +385,7 @@ def _download(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=_UNFINISHED) as part, _time_limit(30):
-            FashionMNIST(part, download=True)
+            _torchvisions(part, download=True)
             files = Path(part) / "FashionMNIST"
             for name, checksum in CONTENT_SHA256.items():
                 _verified_content(files / "raw", name, checksum)

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -200,9 +200,10 @@ def test_the_table_covers_the_inventory():
         assert (" by definition" in cells[4]) == bool(claim.definition)
 
 
-def test_the_command_prints_json_that_programs_can_read():
-    command = [sys.executable, "-m", "coslr.course.claims", "--json"]
-    printed = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+def test_the_command_prints_json_that_programs_can_read(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["claims", "--json"])
+    runpy.run_path(claims.__file__, run_name="__main__")
+    printed = json.loads(capsys.readouterr().out)
     assert printed == json.loads(json.dumps(claims.report()))
     keys = {
         "study", "contest", "a", "b", "eta_a", "eta_b", "measure", "n", "difference", "low",

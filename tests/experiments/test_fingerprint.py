@@ -265,6 +265,7 @@ def test_comments_places_and_other_code_do_not_matter(digest, name):
     assert digest(name) == digest(name, other, "\n\n" + HELPERS + "\ndef unused(): return 1\n")
 
 
+@pytest.mark.slow
 def test_it_is_the_same_in_every_process(digest, tmp_path):
     own = OWN.replace("x + 1", 'x in {"a", "b", "c"}')
     here = [digest(name, own) for name in NAMES]

@@ -651,6 +651,8 @@ def slow_open(file, mode="r", *arguments, **settings):
 really_open, io.open = io.open, slow_open
 torch.set_num_threads(1)
 load_data(trials[0].data)
+# The first optimizer imports torch's compiler, which takes seconds.
+torch.optim.SGD([torch.zeros(1)], 0.1).zero_grad()
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 for line in sys.stdin:
     cache = line.strip()
@@ -779,6 +781,7 @@ def kept_seeds(cache):
     return {int(result.details["trial"]["seed"]) for result in results}
 
 
+@pytest.mark.slow
 def test_another_copy_of_the_code_leaves_all_results_as_they_are(forks, undisturbed, tmp_path):
     cache = tmp_path / "cache"
     shutil.copytree(undisturbed.cache / "results", cache / "results")

@@ -10,7 +10,13 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 CODE = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("number", range(len(CODE)))
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(n, marks=pytest.mark.slow) if "run(contest)" in code else n
+        for n, code in enumerate(CODE)
+    ],
+)
 def test_python_blocks_run(number, tmp_path, monkeypatch):
     pytest.importorskip("torch")
     monkeypatch.setenv("COSLR_STUDIES", str(tmp_path))
