@@ -56,7 +56,7 @@ CAUSES: dict[str, str] = {
     "never_restarts": "From update {update} on the rate stays at the end of the cycle: the next "
     "cycle starts from the rate that it finds there; set the peak again before you make a new "
     "scheduler, or use one scheduler with warm restarts.",
-    "missed_restart": "At updates {updates} a new cycle still has the last rate of the old one: "
+    "missed_restart": "A new cycle begins with the last rate of the old one (update {updates}): "
     "the scheduler rounds the number of the cycle down; let it count with step() and no argument, "
     "or look the cycle up in a table of boundaries.",
     "used_up": "The run begins where the schedule is after {steps} steps: the scheduler was "

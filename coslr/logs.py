@@ -1,6 +1,6 @@
 """Traces from the logs of finished runs, and a check of them from the shell.
 
-    python -m coslr.logs trainer_state.json --schedule "warmup(Cosine(900, 3e-4), 100)"
+    python -m coslr.logs trainer_state.json --schedule "warmup(Cosine(900, 3e-4), 100, start=0)"
 
 A log numbers its rows, but libraries do not agree on which update a number means. These are the
 conventions that `read` knows. The tests measure the first two with real runs:

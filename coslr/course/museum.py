@@ -633,10 +633,11 @@ EXHIBITS: dict[int, Exhibit] = {
         meant=MultiStep(milestones=[30, 60], eta_max=0.1, gamma=0.5),
         broken=one_state_of_two,
         fixed=both_states,
-        story="The optimizer's state can double the size of a checkpoint, and was left out. The "
-        "scheduler knows that milestone 30 has passed, and its `get_last_lr()` even reports the "
-        "right rate. But the rate in force is the new optimizer's, and PyTorch's scheduler "
-        "multiplies whatever it finds there. So the run has twice the rate to its end.",
+        story="The optimizer's state can double the size of a checkpoint, or triple it with Adam, "
+        "and was left out. The scheduler knows that milestone 30 has passed, and right after the "
+        "load its `get_last_lr()` even reports the right rate. But the rate in force is the new "
+        "optimizer's, and PyTorch's scheduler multiplies whatever it finds there. So the run has "
+        "twice the rate to its end.",
     ),
     12: Exhibit(
         bug="the cosine is shorter than the run, and climbs again",

@@ -240,6 +240,29 @@ def curve(run: int) -> Curve:
     return Curve(rates, logged["update"].to_numpy(), logged["val_loss"].to_numpy())
 
 
+@lru_cache(maxsize=10)
+def branches(root: int) -> frozenset[int]:
+    """The runs that go on from a checkpoint of another one.
+
+    Their first logged loss is that of the other run at the same update, to the last digit.
+
+    Args:
+        root: number of the other run.
+
+    Example:
+        >>> len(branches(190)), 52 in branches(190)
+        (16, True)
+    """
+    trunk = curve(root)
+    known = dict(zip(trunk.updates, trunk.losses, strict=True))
+    found = set()
+    for run in all_runs().index.drop(root):
+        _, updates, losses = curve(run)
+        if known.get(updates[0]) == losses[0]:
+            found.add(int(run))
+    return frozenset(found)
+
+
 # The multi-power law fitted to FITTED. The fit takes ten seconds, so its result is kept here, and a
 # test fits the law again. β and γ are at the highest values that the fit allows.
 MULTI_POWER = LossLaw(

@@ -32,13 +32,8 @@ def rate_for_floor(answer: float) -> Feedback:
     """
     hints = {
         "That leaves out the ηh in 2 - ηh, which is not small here.": 4 * FLOOR / C,
-        "The floor has 2 (2 - ηh) below the line: the first 2 is missing.": 2
-        * FLOOR
-        / (C + FLOOR * H),
-        "That solves for E[x²]: the loss is h/2 times as much, 0.01 in all.": 2
-        * FLOOR
-        / (C + 2 * FLOOR * H)
-        / 2,
+        "The floor has 2 (2 - ηh) below the line: the first 2 is missing. Or you solved for E[x²], "
+        "and the loss is h/2 times as much.": 2 * FLOOR / (C + FLOOR * H),
         "Check a sign: ηh moves to the other side as -2 · 0.01 · η.": 4
         * FLOOR
         / (C - 2 * FLOOR * H),

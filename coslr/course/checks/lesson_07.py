@@ -40,11 +40,15 @@ def _sweeps() -> dict[str, Sweep]:
 
     inside, falling = [0.80, 0.83, 0.85, 0.84, 0.70], [0.88, 0.86, 0.84, 0.81, 0.70]
     lucky = rows([0.80, 0.83, 0.85, 0.82, 0.70])
-    lucky[:, 3] = [0.78, 0.78, 0.90]  # one good seed of three; its mean is 0.82
+    lucky[:, 3] = [0.90, 0.78, 0.78]  # one good seed of three; its mean is 0.82
     return {
         "plain": (peaks, rows(inside), rows(inside), 0.04),
         "test": (peaks, rows(inside), rows([0.80, 0.86, 0.84, 0.83, 0.70]), 0.04),
-        "lucky": (peaks, lucky, rows(inside), 0.04),
+        # Each seed is the lucky one in turn, so no rule that looks at one seed alone passes.
+        **{
+            f"lucky {row}": (peaks, np.roll(lucky, row, axis=0), rows(inside), 0.04)
+            for row in range(3)
+        },
         "low": (peaks, rows(falling), rows(falling), None),
         "high": (peaks, rows(falling[::-1]), rows(falling[::-1]), None),
     }
@@ -97,7 +101,7 @@ def _judge(sweeps: dict[str, Sweep], found: dict[str, float | None]) -> Feedback
         return wrong(
             "It chooses by the test images. They are for the report; choose by validation."
         )
-    if found["lucky"] == 0.08:
+    if 0.08 in [found[f"lucky {row}"] for row in range(3)]:
         return wrong(
             "It falls for one lucky run: compare the means over the seeds, not the best single run."
         )
@@ -141,7 +145,7 @@ def prolong(answer: Sequence[float]) -> Feedback:
     """Do these 300 rates take the finished run to the loss of the one planned for 600 updates?
 
     >>> prolong(FINISHED(np.arange(300)))
-    ✗ Not yet. It ends at 0.0266, and the planned run at 0.0156. The last 100 rates are too low: \
+    ✗ Not yet. It ends at 0.02657, and the planned run at 0.01556. The last 100 rates are too low: \
 raised by 0.02, they end at 0.0250.
     """
     rates = rates_of_a_run(answer, 300)
@@ -154,7 +158,7 @@ raised by 0.02, they end at 0.0250.
         return correct(f"It ends at {end:.4f}, and the planned run at {goal:.4f}.")
     if not end < 10:
         return wrong("The loss explodes: too many of the rates are above 2.")
-    return wrong(f"It ends at {end:.4f}, and the planned run at {goal:.4f}. {_why(whole)}")
+    return wrong(f"It ends at {end:.5f}, and the planned run at {goal:.5f}. {_why(whole)}")
 
 
 def _why(rates: NDArray[np.float64]) -> str:

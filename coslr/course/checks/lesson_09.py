@@ -110,8 +110,8 @@ def broken_late(answer: Callable[[torch.optim.Optimizer, int], object]) -> Feedb
         return wrong(f"{said} That is before update {BROKEN_FROM}.")
     if not found:
         return wrong(
-            f"{said} But diagnose knows no cause for this trace. Break the loop as people do: by a "
-            "lost state, a second step, or a factor."
+            f"{said} But diagnose knows no cause for this trace. Late in a run it knows a "
+            "schedule that begins anew from its peak, and a factor on all rates from then on."
         )
     return correct(f"{said} And diagnose says: {found[0].cause}. {found[0].says}")
 

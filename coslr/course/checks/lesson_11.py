@@ -53,7 +53,9 @@ def three_runs(answer: Sequence[int]) -> Feedback:
     hint = "Try runs that differ more from each other."
     for kind, members in (("late and fast", fast), ("slowly from early on", slow)):
         if labels <= members:
-            hint = f"All that decay do so {kind}; nothing shows the law the other kind."
+            hint = (
+                f"All of your runs that decay do so {kind}, so none shows the law the other kind."
+            )
     return wrong(f"The mean error is {error:.4f}. {hint}")
 
 

@@ -42,6 +42,9 @@ def eight_seeds(answer: float) -> Feedback:
             "That is a fraction; the question asks for points.": detectable(spread, 8) / 100,
             "That is the spread of one pair; eight pairs say more than one.": spread,
             "That is for all twelve seeds of the study.": detectable(spread, 12),
+            "That spread is divided by n: from a sample it takes ddof=1.": detectable(
+                float((cosine - linear).std(ddof=0)), 8
+            ),
             "That is the standard error. A difference of that size is usually missed.": spread
             / np.sqrt(8),
             "That is half the width of the interval. A true difference of that size is found in "

@@ -23,7 +23,6 @@ RIGHT = {
 IMPOSTORS = [
     (lesson_03.rate_for_floor, 0.1333, "leaves out the ηh"),
     (lesson_03.rate_for_floor, 0.0645, "the first 2 is missing"),
-    (lesson_03.rate_for_floor, 0.0312, "That solves for E[x²]"),
     (lesson_03.rate_for_floor, 0.1429, "Check a sign"),
     (lesson_03.rate_for_floor, 0.1826, "noise that one update adds"),
     (lesson_03.rate_for_floor, 0.05, "too small"),

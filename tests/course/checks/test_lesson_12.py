@@ -18,6 +18,7 @@ IMPOSTORS = [
     (eight_seeds, 0.003966, "is a fraction"),
     (eight_seeds, 0.343, "spread of one pair"),
     (eight_seeds, 0.305, "all twelve"),
+    (eight_seeds, 0.3797, "ddof=1"),
     (eight_seeds, 0.1213, "standard error"),
     (eight_seeds, 0.2868, "half the width"),
     (eight_seeds, 0.4526, "not paired"),
