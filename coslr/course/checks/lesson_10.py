@@ -57,6 +57,9 @@ def _counted() -> tuple[float, dict[str, float]]:
     counts = np.ones((len(alphabet), len(alphabet)))
     np.add.at(counts, (train[:-1], train[1:]), 1)
     follows = counts / counts.sum(axis=1, keepdims=True)
+    changes = counts.copy()
+    np.fill_diagonal(changes, 1)
+    changes /= changes.sum(axis=1, keepdims=True)
     single = np.bincount(train, minlength=len(alphabet)) + 1.0
     single /= single.sum()
     seen, right = test[:-1], test[1:]
@@ -65,6 +68,9 @@ def _counted() -> tuple[float, dict[str, float]]:
         "That is the loss of a uniform guess.": float(np.log(len(alphabet))),
         "That is in bits: take the natural logarithm.": expected / float(np.log(2)),
         "That is the perplexity: the loss is its logarithm.": float(np.exp(expected)),
+        "Pairs of the same character, such as ll, count too.": float(
+            -np.log(changes[seen, right]).mean()
+        ),
         "That counts single characters, not pairs.": float(-np.log(single[right]).mean()),
         "Divide each row by its own sum, not by the sum of all counts.": float(
             -np.log(counts[seen, right] / counts.sum()).mean()

@@ -79,6 +79,7 @@ IMPOSTORS = [
     (lesson_10.pair_loss, np.log(75), "uniform guess"),
     (lesson_10.pair_loss, 2.3682 / np.log(2), "in bits"),
     (lesson_10.pair_loss, np.exp(2.3682), "perplexity"),
+    (lesson_10.pair_loss, 2.49, "such as ll, count too"),
     (lesson_10.pair_loss, 3.005, "single characters"),
     (lesson_10.pair_loss, 5.3775, "its own sum"),
     (lesson_10.pair_loss, 1.8033, "mean of the logarithms"),
