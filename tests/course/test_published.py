@@ -57,6 +57,18 @@ def test_the_curve_of_a_branch_has_all_rates_and_its_own_losses():
     assert rates[45_000] == pytest.approx(published.PEAK / 2, rel=0.01)
 
 
+def test_a_branch_begins_where_its_trunk_was():
+    trunk = published.curve(190)
+    for run in published.branches(190):
+        rates, updates, losses = published.curve(run)
+        assert losses[0] == trunk.losses[trunk.updates == updates[0]].item()
+        plateau = slice(1000, int(updates[0]))
+        assert rates[plateau] == pytest.approx(trunk.rates[plateau])
+        assert rates[-1] < 0.05 * published.PEAK
+    assert 220 not in published.branches(190)  # a repeat, which has losses of its own
+    assert not published.branches(52)
+
+
 def test_predictions_leave_out_the_fitted_runs_and_those_that_diverged():
     found = published.ends()
     assert len(found.runs) == 38

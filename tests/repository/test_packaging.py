@@ -372,6 +372,16 @@ def test_an_environment_without_its_interpreter_starts_again(checkout):
 
 
 @needs_make
+def test_python_keeps_its_compiled_modules_though_the_environment_says_no(checkout, monkeypatch):
+    (checkout / "fake-program").write_text(
+        FAKE_PROGRAM + 'echo "compiled: $PYTHONDONTWRITEBYTECODE" >>calls\n'
+    )
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    make(checkout, "test")
+    assert {line for line in calls(checkout) if line.startswith("compiled")} == {"compiled: "}
+
+
+@needs_make
 def test_latest_ignores_the_lock_until_it_is_taken_back(checkout):
     make(checkout, "lab")
     calls(checkout)
