@@ -254,7 +254,8 @@ def branches(root: int) -> frozenset[int]:
         (16, True)
     """
     trunk = curve(root)
-    known = dict(zip(trunk.updates, trunk.losses, strict=True))
+    # Branches of one trunk share their first loss, and none of them is a branch of another.
+    known = dict(zip(trunk.updates[1:], trunk.losses[1:], strict=True))
     found = set()
     for run in all_runs().index.drop(root):
         _, updates, losses = curve(run)
