@@ -24,8 +24,8 @@ FIRST = notebooks/00_start_here.ipynb
 LAB_SETTINGS = .venv/share/jupyter/lab/settings/overrides.json
 QUIET = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
 
-# Many container images tell Python to keep no compiled modules. Without them, each kernel compiles
-# PyTorch anew, which takes as long as importing it.
+# Many container images tell Python to keep no compiled modules. Then each kernel compiles PyTorch
+# anew, which takes longer than importing it.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help lab test test-full e2e evidence peers site lock clean

@@ -316,14 +316,14 @@ def read_full(folder: Path) -> Parts:
         raw.mkdir(parents=True)
         for name, checksum in CONTENT_SHA256.items():
             (raw / name).write_bytes(_verified_content(source, name, checksum))
-        train, test = _torchvisions(copy, train=True), _torchvisions(copy, train=False)
+        train, test = _by_torchvision(copy, train=True), _by_torchvision(copy, train=False)
     return train.data, train.targets, test.data, test.targets
 
 
-def _torchvisions(folder: str, **options: bool) -> Any:
-    """torchvision's reader of the full set; the bundled sample needs none."""
+def _by_torchvision(folder: str, **options: bool) -> Any:
+    """The full set, read or downloaded by torchvision. The bundled sample does not need it."""
     with extra("train"):
-        from torchvision.datasets import FashionMNIST  # imported late: it takes longer than torch
+        from torchvision.datasets import FashionMNIST  # imported late: it takes seconds
     return FashionMNIST(folder, **options)
 
 
@@ -385,7 +385,7 @@ def _download(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=_UNFINISHED) as part, _time_limit(30):
-            _torchvisions(part, download=True)
+            _by_torchvision(part, download=True)
             files = Path(part) / "FashionMNIST"
             for name, checksum in CONTENT_SHA256.items():
                 _verified_content(files / "raw", name, checksum)

@@ -42,7 +42,7 @@ def eight_seeds(answer: float) -> Feedback:
             "That is a fraction; the question asks for points.": detectable(spread, 8) / 100,
             "That is the spread of one pair; eight pairs say more than one.": spread,
             "That is for all twelve seeds of the study.": detectable(spread, 12),
-            "That spread is divided by n: from a sample it takes ddof=1.": detectable(
+            "That spread divides by n. From a sample, divide by n - 1: ddof=1.": detectable(
                 float((cosine - linear).std(ddof=0)), 8
             ),
             "That is the standard error. A difference of that size is usually missed.": spread
