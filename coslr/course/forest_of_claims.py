@@ -20,7 +20,7 @@ from coslr._optional import extra
 from coslr.course import claims, plotting
 from coslr.course.claims import CLAIMS, Claim, Contests, Ref
 from coslr.experiments import outcomes
-from coslr.experiments.comparisons import Comparison
+from coslr.experiments.comparisons import MINUS, Comparison
 
 with extra("course"):
     from matplotlib.axes import Axes
@@ -45,7 +45,7 @@ COLORS = {  # as in the explorable "How many seeds?"
 SOFT = "#6b6b6b"  # grey that is still dark enough to read
 MOST_LINES = 15  # of a panel
 REACH = 5  # margins to either side of zero; an arrow says that an interval goes on
-LONGEST = 41  # characters in a line of a row's name
+LONGEST = 42  # characters in a line of a row's name
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,11 @@ def _blocks(claim: Claim, contests: Contests) -> Iterator[tuple[str, Block]]:
     waiting = sum(found.waiting for found in compared.values())
     for kind in sorted(set(kinds.values())):
         here = {key: found for key, found in compared.items() if kinds[key] == kind}
-        rows = {_name(claim.refs[key]): found for key, found in here.items() if not found.waiting}
+        rows = {
+            _name(claim.refs[key], claim.lesson): found
+            for key, found in here.items()
+            if not found.waiting
+        }
         if rows:
             yield kind, Block(claim.says, verdict, rows, waiting)
             waiting = 0  # the statement's first block counts them, whatever their measure
@@ -145,26 +149,48 @@ def _kind(measure: str) -> str:
     return measure.rpartition("_")[2]
 
 
-def _name(ref: Ref) -> str:
-    """A comparison without its study, which the panel's lesson implies; a long one in two lines.
+def _name(ref: Ref, lesson: str) -> str:
+    """A comparison in a panel of this lesson; a long one in two lines.
 
-    "×4" is a peak that is four times too high, and "gap" the test loss less the training loss.
+    "×4" is a peak that is four times too high, and "gap" the test loss less the training loss. A
+    study that is not the lesson's own is named by its lesson; `rivals` has none.
 
-    >>> _name(Ref("train_a_cnn", "as printed", "cosine@10", "step@10"))
+    >>> _name(Ref("train_a_cnn", "as printed", "cosine@10", "step@10"), "05_train_a_cnn")
     'cosine against step, epoch 10, as printed'
+    >>> _name(Ref("rivals", "no weight decay", "cosine", "WSD"), "05_train_a_cnn")
+    'cosine against WSD,\\nno weight decay (rivals)'
+    >>> _name(Ref("combining", "GRU", "cosine", "constant"), "10_a_language_model")
+    'cosine against constant, GRU (lesson 08)'
     """
-    (a, _, epoch), (b, _, other) = ref.a.partition("@"), ref.b.partition("@")
-    if epoch == other:
-        pair = f"{a} against {b}" + f", epoch {epoch}" * bool(epoch)
+    (a, when), (b, other) = _spoken(ref.a), _spoken(ref.b)
+    if when == other:
+        pair = f"{a} against {b}" + f", {when}" * bool(when)
     else:
-        pair = f"{a}, epoch {epoch} against {other}"
-    pair = pair.replace(", 4 times", " ×4")
-    pair += ", at half time" * ref.measure.startswith("half")
+        pair = f"{a}, {when} against {other}"
     pair += ", gap" * ref.measure.startswith("gap")
-    name = f"{pair}, {ref.contest}"
-    if len(name) > LONGEST > len(pair):
-        return f"{pair},\n{ref.contest}"
+    where = ref.contest
+    if not lesson.endswith(ref.study):
+        home = [claim.lesson[:2] for claim in CLAIMS if claim.lesson.endswith(ref.study)]
+        where += f" (lesson {home[0]})" if home else f" ({ref.study})"
+    name = f"{pair}, {where}"
+    if len(name) > LONGEST > max(len(pair), len(where)):
+        return f"{pair},\n{where}"
     return fill(name, LONGEST)
+
+
+def _spoken(name: str) -> tuple[str, str]:
+    """The entry in a name, and what is said of it.
+
+    >>> _spoken("step@26 minus step@25"), _spoken("cosine, 4 times minus cosine")
+    (('step', 'epoch 26 less epoch 25'), ('cosine', '×4 less ×1'))
+    """
+    first, _, second = name.partition(MINUS)
+    plain, _, epoch = first.partition("@")
+    entry = plain.removesuffix(", 4 times")
+    if second:
+        before = second.partition("@")[2]
+        return entry, f"epoch {epoch} less epoch {before}" if epoch else "×4 less ×1"
+    return plain.replace(", 4 times", " ×4"), f"epoch {epoch}" * bool(epoch)
 
 
 # ------------------------------------------------------------------------------------- drawing
@@ -351,9 +377,12 @@ def _row(claim: Claim, compared: Mapping[str, Comparison]) -> str:
 
 def _rests_on(claim: Claim, compared: Mapping[str, Comparison]) -> str:
     """The reason of a verdict that needs no run, or the outcomes so far."""
-    if claim.definition or claim.untested:
-        return f"by definition: {claim.definition}" if claim.definition else claim.untested
+    changed = f"; changed after the data: {claim.changed}" * bool(claim.changed)
+    if claim.definition:
+        return f"by definition: {claim.definition.removesuffix('.')}{changed or '.'}"
+    if claim.untested:
+        return claim.untested
     waiting = sum(found.waiting for found in compared.values())
     words = [found.word for found in compared.values() if not found.waiting]
     parts = [f"{words.count(word)} {word}" for word in (*COLORS, "no result") if word in words]
-    return ", ".join([*parts, *([f"{waiting} not run yet"] if waiting else [])])
+    return ", ".join([*parts, *([f"{waiting} not run yet"] if waiting else [])]) + changed

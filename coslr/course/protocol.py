@@ -11,7 +11,7 @@
   equivalent or open, and gives the margins. The first measure decides; the others are shown.
 * "half" measures are those of the same runs at half of the budget. ``gap_loss`` is the test loss
   less the training loss, both at the end: how much a run has overfitted. "cosine@10" is the same
-  run after epoch 10.
+  run after epoch 10, and "cosine@50 minus cosine@40" what the last ten epochs add.
 * Images are Fashion-MNIST averaged over 2x2 pixels, with its own 10,000 test images. The study
   `local_minima` has none: its runs wander on a curve with two minima. `language_model` reads a
   novel; `coslr.course.language_study` says how.
@@ -50,6 +50,16 @@ with extra("train"):
     import pandas as pd
 with extra("course"):
     from schedulefree import SGDScheduleFree
+
+
+def what_it_costs(name: str) -> str:
+    """What a peak that is four times too high changes, in the words of `Standings.compare`.
+
+    >>> what_it_costs("cosine")
+    'cosine, 4 times minus cosine'
+    """
+    return f"{name}, 4 times minus {name}"
+
 
 FULL = Split(n_train=50_000, n_validation=10_000, size=14, full=True)
 NESTEROV = {"momentum": 0.9, "nesterov": True}
@@ -95,6 +105,12 @@ PRINTED = (
 )
 AS_PRINTED = {"epochs": 50, "batch_size": 128, "data": FULL, "options": {}}
 
+# Fine-tuned later: what the last fifth adds, and what it adds at a constant rate.
+LAST_FIFTH = ("cosine@50 minus cosine@40", "constant@50 minus constant@40")
+# Disrupted by a sudden change: the epoch after step's first drop, and the same epoch without one.
+FIRST_DROP = ("step@26 minus step@25", "constant@26 minus constant@25")
+_AHEAD = ("linear", "step", "exponential", "constant")
+
 TRAIN_A_CNN = Evidence(
     "train_a_cnn",
     contests=(
@@ -107,15 +123,15 @@ TRAIN_A_CNN = Evidence(
             pair
             for regime in (WITHOUT, WITH)
             for pair in (
-                *against(regime, "cosine", "linear", "step", "exponential", "constant"),
-                # Fast at first: after a fifth of the run.
-                *against(
-                    regime, "cosine@10", "linear@10", "step@10", "exponential@10", "constant@10"
+                *against(regime, "cosine", *_AHEAD),
+                # Fast at first, after a fifth of the run; then before and after step's first drop.
+                *(
+                    (regime, f"cosine@{epoch}", f"{name}@{epoch}")
+                    for epoch in (10, 20, 30)
+                    for name in _AHEAD
                 ),
-                # Fine-tuned later: what the last fifth adds.
-                (regime, "cosine@50", "cosine@40"),
-                # Disrupted by a sudden change: the epoch after step's first drop, and before it.
-                (regime, "step@26", "step@25"),
+                (regime, *LAST_FIFTH),
+                (regime, *FIRST_DROP),
             )
         ),
         *against("as printed", "cosine", "linear", "step", "constant"),
@@ -215,6 +231,7 @@ WARM_RESTARTS = Evidence(
         *against(WHOLE, "three short runs", "one cycle"),
         *against(WHOLE, "single with temperature", "one cycle"),
         *against(WHOLE, "doubling, 4 times", "one cycle, 4 times"),
+        (WHOLE, what_it_costs("doubling"), what_it_costs("one cycle")),
     ),
     derived=(
         Derived("snapshots", WHOLE, snapshots),
@@ -250,6 +267,8 @@ RIVALS = (
         centre=1.0,
         settings={"optimizer": SGDScheduleFree},
     ),
+    # No schedule at all: what a schedule has to beat before it "enhances convergence".
+    CONSTANT,
 )
 # SGDScheduleFree takes its momentum, and has no Nesterov switch.
 _FREE = {"momentum": 0.9, "warmup_steps": 390}
@@ -257,11 +276,15 @@ _FREE = {"momentum": 0.9, "warmup_steps": 390}
 
 def _rivals(weight_decay: float) -> tuple[Entry, ...]:
     own = _FREE | ({"weight_decay": weight_decay} if weight_decay else {})
-    *others, free = RIVALS
-    return (*others, replace(free, settings={**free.settings, "options": own}))
+    return tuple(
+        replace(entry, settings={**entry.settings, "options": own})
+        if entry.name == "schedule-free"
+        else entry
+        for entry in RIVALS
+    )
 
 
-_RIVAL_NAMES = ("WSD", "cyclical", "step recipe", "schedule-free")
+_RIVAL_NAMES = ("WSD", "cyclical", "step recipe", "schedule-free", "constant")
 
 RIVALS_STUDY = Evidence(
     "rivals",
@@ -270,7 +293,12 @@ RIVALS_STUDY = Evidence(
         contest(WITH, _rivals(DECAY), _settings(20, DECAY)),
     ),
     comparisons=tuple(
-        pair for regime in (WITHOUT, WITH) for pair in against(regime, "cosine", *_RIVAL_NAMES)
+        pair
+        for regime in (WITHOUT, WITH)
+        for pair in (
+            *against(regime, "cosine", *_RIVAL_NAMES),
+            *against(regime, "cyclical", "constant"),
+        )
     ),
     measures=("test_accuracy", "test_loss", "half_test_accuracy", "half_test_loss", "gap_loss"),
 )
@@ -349,7 +377,8 @@ def _chosen(table: pd.DataFrame, seed: int, folds: Sequence[int]) -> dict[str, f
     judges = runs[(runs["seed"] == following) & (runs["eta_max"] == eta)]
     if len(judges) != len(FOLD_NAMES):
         raise ValueError(f"seed {following} has {len(judges)} runs at the peak {eta:g}, not five")
-    return {"eta_max": eta} | judges[["test_accuracy", "test_loss"]].mean().to_dict()
+    worth = judges[["test_accuracy", "test_loss"]].mean(skipna=False)  # NaN if a run diverged
+    return {"eta_max": eta} | {name: float(value) for name, value in worth.items()}
 
 
 def chosen_by_one_split(contest: Contest, table: pd.DataFrame, seed: int) -> dict[str, float]:
@@ -390,6 +419,7 @@ CHOOSING_PARAMETERS = Evidence(
                 *((regime, f"{name}, same peak", "cosine") for name in (*LENGTHS, *FLOORS)),
                 *((regime, f"{entry.name}, 4 times", entry.name) for entry in SHAPES),
                 *against(regime, "cosine, 4 times", "constant, 4 times"),
+                (regime, what_it_costs("cosine"), what_it_costs("constant")),
             )
         ),
         *((PROLONGED, name, "planned") for name in ("at the floor", "re-warmed", "WSD")),
@@ -495,6 +525,7 @@ COMBINING = Evidence(
         (PLAIN, "warm-up and cosine", "cosine"),
         *against(MOMENTUM, "rising momentum", "momentum 0.9", "same effective rate"),
         *against(MOMENTUM, "rising momentum, 4 times", "momentum 0.9, 4 times"),
+        (MOMENTUM, what_it_costs("rising momentum"), what_it_costs("momentum 0.9")),
         (ADAMW, "cosine", "constant"),
         (GRU, "cosine", "constant"),
     ),

@@ -13,6 +13,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ACCURACY_FIRST = ("test_accuracy", "test_loss")
+MINUS = " minus "
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,11 @@ class Standings:
     """What the rows of a contest show.
 
     A name may be followed by "@" and an epoch, as in "cosine@25": the same runs after that epoch.
-    That needs the curves.
+    That needs the curves. Two names with "minus" between them, as in "cosine@25 minus cosine@10",
+    are the difference of the two, seed by seed: here, what fifteen epochs add.
+
+    The rows have to keep the rules of the contest. A seed that was judged twice, or runs at another
+    peak than the one that the search chose, are an error and no result.
 
     Attributes:
         contest: the contest.
@@ -110,7 +116,7 @@ class Standings:
     measures: tuple[str, ...] = ACCURACY_FIRST
     derived: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def best(self) -> pd.DataFrame:
         """A row per entry, with the variant and the peak that the search chose."""
         return self.contest.best(self.rows)
@@ -129,18 +135,20 @@ class Standings:
         """`a` against `b`, paired over the judged seeds.
 
         Args:
-            a, b: names, each perhaps with an epoch, as in "cosine@25".
+            a, b: names, each perhaps with an epoch or a "minus", as above.
             measure: a column of the rows; None is the first of `measures`.
 
         Raises:
-            ValueError: a name or a measure that is not there, or an epoch without a curve.
+            ValueError: a name or a measure that is not there, an epoch without a curve, or rows
+                that do not keep the rules of the contest.
         """
         measure = measure or self.measures[0]
         (eta_a, values_a), (eta_b, values_b) = (self._values(name, measure) for name in (a, b))
         nothing = Comparison(a, b, eta_a, eta_b, measure, None)
         for name, values in ((a, values_a), (b, values_b)):
-            if not len(values):
-                why, waiting = self._obstacle(name)
+            why, waiting = self._obstacle(name)
+            if why or not len(values):
+                why, waiting = (why, waiting) if why else ("no judged run yet", True)
                 return dataclasses.replace(nothing, obstacle=f"{name}: {why}", waiting=waiting)
             if not np.isfinite(values).all():
                 why = f"{name}: a run diverged at the chosen peak"
@@ -158,11 +166,11 @@ class Standings:
         """The measure of an entry's judged runs, by seed; empty before it was judged.
 
         Args:
-            name: of the entry, perhaps with an epoch, as in "cosine@25".
+            name: of the entry, perhaps with an epoch or a "minus", as above.
             measure: a column of the rows; None is the first of `measures`.
 
         Raises:
-            ValueError: a name or a measure that is not there, or an epoch without a curve.
+            ValueError: as in `compare`.
         """
         return self._values(name, measure or self.measures[0])[1]
 
@@ -256,6 +264,16 @@ class Standings:
 
     def _values(self, name: str, measure: str) -> tuple[float, pd.Series]:
         """The peak of an entry, and the measure of its judged runs by seed."""
+        first, minus, second = name.partition(MINUS)
+        eta, values = self._measured(first, measure)
+        if minus:
+            _, others = self._measured(second, measure)
+            both = values.index.intersection(others.index)
+            values = values[both] - others[both]
+        return eta, values
+
+    def _measured(self, name: str, measure: str) -> tuple[float, pd.Series]:
+        """The same for a name without a "minus"."""
         plain, _, epoch = name.partition("@")
         require(plain in self._known, "name", name, f"one of {self._known}")
         source = self._judged
@@ -267,8 +285,22 @@ class Standings:
             return math.nan, pd.Series(dtype=float)
         require(measure in source.columns, "measure", measure, f"one of {[*source.columns]}")
         runs = source[source["name"] == plain].sort_values("seed")
-        eta = float(runs["eta_max"].iloc[0]) if len(runs) else math.nan
-        return eta, runs.set_index("seed")[measure]
+        self._keep_the_rules(plain, runs)
+        values = runs.set_index("seed")[measure]
+        if "status" in runs:  # curves have none
+            values = values.where((runs["status"] == "ok").to_numpy())
+        return float(runs["eta_max"].iloc[0]) if len(runs) else math.nan, values
+
+    def _keep_the_rules(self, name: str, runs: pd.DataFrame) -> None:
+        """Raise if the judged runs are not those that the contest asks for."""
+        twice = sorted(set(runs["seed"][runs["seed"].duplicated()]))
+        require(not twice, "rows", twice, f"one judged run of {name} for each seed")
+        if name in self.best.index and len(runs):
+            chosen = str(self.best.loc[name, "variant"]), float(self.best.loc[name, "eta_max"])
+            found = sorted({*runs[["variant", "eta_max"]].itertuples(index=False, name=None)})
+            right = f"runs of {name} at the variant and peak that the search chose, {chosen}"
+            over = chosen[1] == chosen[1]  # a search that goes on has NaN
+            require(not over or found == [chosen], "rows", found, right)
 
     def _after(self, name: str, epoch: int) -> pd.DataFrame:
         """The judged runs after an epoch."""
@@ -281,11 +313,13 @@ class Standings:
         return here[here["epoch"] == epoch]
 
     def _obstacle(self, name: str) -> tuple[str, bool]:
-        """Why an entry was not judged, and whether it still may be."""
-        best = self.best
-        plain = name.partition("@")[0]
-        found = str(best.loc[plain, "obstacle"]) if plain in best.index else ""
-        return found or "no judged run yet", found in ("", SEARCHING)
+        """Why a search has no result, or "", and whether it still may have one."""
+        for part in name.split(MINUS):
+            plain = part.partition("@")[0]
+            found = str(self.best.loc[plain, "obstacle"]) if plain in self.best.index else ""
+            if found:
+                return found, found == SEARCHING
+        return "", False
 
     def _spread(self, a: str, b: str) -> float:
         (_, values_a), (_, values_b) = (self._values(name, self.measures[0]) for name in (a, b))

@@ -22,11 +22,14 @@ from coslr.course.claims import (
     Claim,
     Ref,
     every,
+    fast_moderate_fast,
+    in_a_sample,
     makes_a_difference,
     matters,
     optimal,
 )
 from coslr.course.protocol import STUDIES
+from coslr.experiments import contests
 from coslr.experiments.comparisons import Comparison
 from coslr.experiments.outcomes import BETTER, EQUIVALENT, WORSE, judge, margin_of
 
@@ -122,10 +125,33 @@ def test_every_rule_has_a_verdict_for_all_outcomes(claim):
         (makes_a_difference, "better worse", SUPPORTED),
         (makes_a_difference, "equivalent equivalent", NO_DIFFERENCE),
         (makes_a_difference, "open equivalent", OPEN),
+        (in_a_sample, "better better", PARTLY),
+        (in_a_sample, "better open", PARTLY),
+        (in_a_sample, "worse equivalent", CONTRADICTED),
+        (in_a_sample, "equivalent equivalent", NO_DIFFERENCE),
     ],
 )
 def test_the_rules(rule, words, verdict):
     assert rule(dict(enumerate(words.split()))) == verdict
+
+
+@pytest.mark.parametrize(
+    ("step", "exponential", "verdict"),
+    [
+        (BETTER, EQUIVALENT, SUPPORTED),
+        (BETTER, OPEN, PARTLY),
+        (BETTER, WORSE, PARTLY),
+        (WORSE, EQUIVALENT, PARTLY),
+        # Half of it is denied, and nothing of it is shown.
+        (WORSE, OPEN, CONTRADICTED),
+        (EQUIVALENT, OPEN, CONTRADICTED),
+        (OPEN, BETTER, CONTRADICTED),
+        (OPEN, OPEN, OPEN),
+    ],
+)
+def test_fast_moderate_fast_has_two_halves(step, exponential, verdict):
+    words = {"step@20": step, "step@30": step, "exponential@20": exponential}
+    assert fast_moderate_fast(words) == verdict
 
 
 def test_no_rule_makes_a_verdict_of_what_is_open():
@@ -154,22 +180,35 @@ def test_a_contest_without_a_result_is_open():
     assert seen == [{"a": OPEN}], "a rule sees the four outcomes alone"
 
 
+def test_a_changed_rule_is_said_beside_its_verdict():
+    changed = [claim.changed for claim in CLAIMS if claim.changed]
+    assert len(changed) >= 7
+    table = claims.table()
+    for said in changed:
+        assert f"(changed after the data: {said})" in table
+
+
 def test_what_cannot_be_tested_has_no_verdict():
     assert Claim("", "", untested="because").verdict({}) == UNTESTED
 
 
 def tables(folder, word):
-    """Judged rows for all comparisons of local_minima, with one outcome everywhere."""
-    study = STUDIES["local_minima"]
+    """All rows of local_minima, with one outcome everywhere."""
     lead = {"better": 0.1, "worse": -0.1, "equivalent": 0.0}[word]
-    rows = [
-        {"contest": contest.name, "name": entry.name, "variant": "-", "eta_max": 0.1, "seed": seed,
-         "role": "judge", "status": "ok", "test_share": 0.5 + lead * (entry.name == "cosine"),
-         "test_height": 0.5 - seed / 1e5}
-        for contest in study.contests for entry in contest.entries for seed in contest.judge_seeds
-    ]  # fmt: skip
+    table = pd.DataFrame(columns=contests.ROW)
+    while wanted := STUDIES["local_minima"].pending(table):
+        rows = [
+            {"contest": dict(trial.extras)["contest"], "name": trial.name, "variant": "-",
+             "eta_max": trial.eta_max, "seed": trial.seed, "role": dict(trial.extras)["role"],
+             "status": "ok", "validation_height": abs(trial.eta_max - 0.1),
+             "validation_share": -abs(trial.eta_max - 0.1),
+             "test_share": 0.5 + lead * (trial.name == "cosine"),
+             "test_height": 0.5 - trial.seed / 1e5}
+            for trial in wanted
+        ]  # fmt: skip
+        table = pd.concat([part for part in (table, pd.DataFrame(rows)) if len(part)])
     folder.mkdir()
-    pd.DataFrame(rows).to_csv(folder / "local_minima.csv", index=False)
+    table.to_csv(folder / "local_minima.csv", index=False)
     return folder
 
 

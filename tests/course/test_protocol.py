@@ -49,7 +49,8 @@ def test_every_comparison_is_of_entries_of_its_contest(study):
     for name, *pair in study.comparisons:
         names = {entry.name for entry in study.contest(name).entries}
         names |= {derived.name for derived in study.derived if derived.contest == name}
-        assert {entry.partition("@")[0] for entry in pair} <= names
+        parts = {part.partition("@")[0] for entry in pair for part in entry.split(" minus ")}
+        assert parts <= names
         assert pair[0] != pair[1]
 
 
@@ -159,10 +160,16 @@ def test_every_interval_is_that_of_the_raw_rows(study):
         if found.outcome is None:
             continue
         rows = table[(table["contest"] == contest) & (table["role"] == "judge")]
-        one, other = (
-            rows[rows["name"] == name].sort_values("seed")[study.measures[0]].to_numpy()
-            for name in (a, b)
-        )
+
+        def values(name, rows=rows):
+            runs = rows[rows["name"] == name].sort_values("seed")
+            return runs[study.measures[0]].to_numpy()
+
+        if " minus " in a:
+            (one, less), (other, less_too) = (map(values, name.split(" minus ")) for name in (a, b))
+            one, other = one - less, other - less_too
+        else:
+            one, other = values(a), values(b)
         test = stats.ttest_rel(one, other)
         for level, ends in ((0.95, ("low", "high")), (0.90, ("low90", "high90"))):
             independent = test.confidence_interval(level)

@@ -102,6 +102,50 @@ def test_a_run_at_another_moment():
         standings.compare("cosine@3", "constant")
 
 
+def test_a_difference_of_two_moments_is_compared_seed_by_seed():
+    table = rows()
+    both = curves(table)
+    # In the second epoch each seed of the cosine gains what no other does.
+    gains = np.linspace(0.05, 0.1, len(SEEDS))
+    later = (both["name"] == "cosine") & (both["epoch"] == 2)
+    both.loc[later, "test_accuracy"] += gains
+    standings = Standings(CONTEST, table, both)
+    names = ("cosine@2 minus cosine@1", "constant@2 minus constant@1")
+    found = standings.compare(*names)
+    low, high = stats.ttest_1samp(gains, 0).confidence_interval(0.95)
+    assert (found.outcome.low, found.outcome.high) == pytest.approx((low, high))
+    assert (found.eta_a, found.word) == (0.1, "better")
+    assert standings.values(names[0]).to_numpy() == pytest.approx(0.1 + gains)
+    assert standings.compare(*names[::-1]).word == "worse"
+    late = standings.compare("late minus cosine", "constant minus cosine")
+    assert (late.word, late.waiting) == ("no result", True)
+    fewer = Standings(CONTEST, table, both[(both["seed"] > 1000) | (both["epoch"] == 2)])
+    assert fewer.compare(*names).obstacle == "not all seeds have been judged yet"
+    with pytest.raises(ValueError, match="name='cosinus': must be one of"):
+        standings.compare("cosine minus cosinus", "constant")
+
+
+def test_rows_that_break_the_rules_are_no_result():
+    """A stale peak, another variant, a seed judged twice, a failed run, or no search at all."""
+    table = rows()
+    stale = table[table["name"] == "cosine"].assign(eta_max=0.4, test_accuracy=1.0)
+    twice = Standings(CONTEST, pd.concat([table, stale]))
+    with pytest.raises(ValueError, match="must be one judged run of cosine for each seed"):
+        twice.compare("cosine", "constant")
+    for broken in ({"eta_max": 0.4}, {"variant": "another"}):
+        changed = table.assign(**broken)
+        with pytest.raises(ValueError, match=r"the search chose, \('-', 0\.1\)"):
+            Standings(CONTEST, changed).compare("cosine", "constant")
+        with pytest.raises(ValueError, match="the search chose"):
+            Standings(CONTEST, table, curves(changed)).compare("cosine@1", "constant@1")
+    lost = table.assign(status=["diverged" if i == 3 else "ok" for i in range(len(table))])
+    found = Standings(CONTEST, lost).compare("cosine", "constant")
+    assert found.obstacle == "cosine: a run diverged at the chosen peak"
+    searched = Contest("here", ENTRIES, (900,), SEEDS, TINY)
+    found = Standings(searched, table).compare("cosine", "constant")
+    assert (found.word, found.waiting) == ("no result", True)
+
+
 def test_the_table_has_every_other_entry_in_every_measure():
     table = Standings(CONTEST, rows()).table("constant")
     assert table.index.tolist() == ["cosine"]
