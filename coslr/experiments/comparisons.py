@@ -41,7 +41,7 @@ class Comparison:
 
     Attributes:
         a, b: names of entries.
-        eta_a, eta_b: the peaks at which they were judged.
+        eta_a, eta_b: the peaks at which they were judged; NaN where each seed has its own.
         measure: what is compared.
         outcome: the `Outcome`; None where there is none.
         obstacle: why there is no outcome, or "".
@@ -289,7 +289,8 @@ class Standings:
         values = runs.set_index("seed")[measure]
         if "status" in runs:  # curves have none
             values = values.where((runs["status"] == "ok").to_numpy())
-        return float(runs["eta_max"].iloc[0]) if len(runs) else math.nan, values
+        peaks = runs["eta_max"].unique()  # what is derived may have one for each seed
+        return float(peaks[0]) if len(peaks) == 1 else math.nan, values
 
     def _keep_the_rules(self, name: str, runs: pd.DataFrame) -> None:
         """Raise if the judged runs are not those that the contest asks for."""
@@ -415,8 +416,7 @@ def _interval(ax: "Axes", ends: NDArray[np.float64], row: int, label: str) -> No
 
 
 def _label(comparison: Comparison) -> str:
-    slightly = comparison.outcome is not None and comparison.outcome.slightly
-    return ("slightly " if slightly else "") + comparison.word
+    return comparison.outcome.spoken if comparison.outcome else comparison.word
 
 
 def _spoken(measure: str) -> str:
