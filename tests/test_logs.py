@@ -44,6 +44,13 @@ def table(folder, columns, rows, name="metrics.csv"):
     return path
 
 
+def checked(capsys, path, *options, schedule=TEXT):
+    """The exit status of the program, and the lines that it prints."""
+    status = logs.main([str(path), "--schedule", schedule, *options])
+    said = capsys.readouterr()
+    return status, (said.out or said.err).splitlines()
+
+
 # ------------------------------------------------------------------------------------ files
 
 
@@ -102,6 +109,37 @@ def test_a_table_that_pandas_wrote(tmp_path):
     path = tmp_path / "mine.csv"
     path.write_text("\ufeffstep,lr\n0.0,0.1\n1.0,nan\n2.0,0.3\n", encoding="utf-8")
     assert logs.read(path, rate="lr").updates == [0, 2]
+    assert list(logs.read(path, rate="lr", update="step").indices) == [0, 2]
+    path.write_text("lr\n0.1\nnan\n0.3\n")
+    assert list(logs.read(path, rate="lr").indices) == [0, 1]  # only rows with a rate are counted
+
+
+def test_how_many_rates_are_nan_is_said(tmp_path, capsys):
+    rows = [[k, SCHEDULE(k) if k < 990 else "NaN"] for k in range(1000)]
+    path = table(tmp_path, ["step", "lr"], rows)
+    status, lines = checked(capsys, path, "--rate", "lr")
+    assert (status, lines[0].split(",")[0]) == (0, "right: 990 logged rates")
+    assert "Rows left out because they have nan in place of a rate: 10." in lines
+
+
+def test_nan_in_json_is_a_wrong_rate(tmp_path, capsys):
+    path = trainer_state(tmp_path, {k: SCHEDULE(k) if k % 2 else math.nan for k in range(100)})
+    status, lines = checked(capsys, path)
+    assert status == 1
+    assert "but nan was in force" in lines[0]
+
+
+@pytest.mark.parametrize("missing", ["nan", ""])
+def test_a_missing_rate_does_not_hide_those_of_other_groups(tmp_path, capsys, missing):
+    rows = [[k, SCHEDULE(k) if k < 5 else 0.7, SCHEDULE(k) if k < 5 else missing] for k in range(9)]
+    path = table(tmp_path, ["step", "a", "b"], rows)
+    status, lines = checked(capsys, path, "--rate", "a", "--rate", "b")
+    if missing:
+        assert status == 1
+        assert lines[0].startswith("wrong: update 5 (param group 0)")
+    else:
+        assert status == 2
+        assert "row 5 has 'b'='': must be a number" in lines[0]
 
 
 def test_a_trace_reads_what_it_wrote(tmp_path):
@@ -114,11 +152,139 @@ def test_a_trace_reads_what_it_wrote(tmp_path):
         assert logs.read(path) == trace
 
 
+def test_a_group_of_what_a_trace_wrote(tmp_path, capsys):
+    path = tmp_path / "trace.csv"
+    Trace([[SCHEDULE(k) for k in range(7, 20)], [0.5] * 13], 7).to_csv(path)
+    assert checked(capsys, path, "--rate", "lr")[0] == 0
+    assert checked(capsys, path, "--rate", "lr_1", schedule="Constant(0.5)")[0] == 0
+    assert logs.read(path, rate="lr_1") == Trace([[0.5] * 13], 7)
+    assert list(logs.read(path, first_step=5).indices) == list(range(2, 15))
+    with pytest.raises(ValueError, match="has no column 'k'"):
+        logs.read(path, update="k")
+
+
+@pytest.mark.parametrize(
+    ("text", "updates"),
+    [
+        ("update,lr\n0,0.1\n1,0.2\n1,0.3\n2,0.4\n", [0, 1, 2]),
+        ("update,lr,loss\n0,0.1,\n1,0.3,2.5\n2,0.4,\n", [0, 1, 2]),
+        ("update,lr\n0.0,0.1\n1.0,0.3\n2.0,0.4\n", [0, 1, 2]),
+        ("update,lr\n2,0.4\n1,0.3\n0,0.1\n", [0, 1, 2]),
+        ("update,lr,lr_1\n0,0.1,1\n1,0.3,1\n1,0.3,1\n2,0.4,1\n", [0, 1, 2]),
+    ],
+)
+def test_a_table_with_the_first_columns_of_a_trace(tmp_path, text, updates):
+    path = tmp_path / "mine.csv"
+    path.write_text(text)
+    trace = logs.read(path)
+    assert (list(trace.indices), trace.rates) == (updates, [0.1, 0.3, 0.4])
+
+
+# ------------------------------------------------------------------------- numbers of the rows
+
+
+@pytest.mark.parametrize(
+    "name", ["step", "Step", "update", "Update", "global_step", "iteration", "trainer/global_step"]
+)
+def test_a_column_that_numbers_the_rows_is_known(tmp_path, capsys, name):
+    """TensorBoard's download has the columns ``Wall time``, ``Step`` and ``Value``."""
+    for rate, expected in ((SCHEDULE, 0), (lambda k: SCHEDULE(k // 10), 1)):
+        rows = [[1.7e9, k, rate(k)] for k in range(0, 1000, 10)]
+        path = table(tmp_path, ["Wall time", name, "Value"], rows)
+        status, lines = checked(capsys, path, "--rate", "Value")
+        assert status == expected
+        assert "counted" not in "".join(lines)
+
+
+def test_the_best_of_several_columns_numbers_the_rows(tmp_path):
+    rows = [[k % 5, k, 0.1 + k] for k in range(20)]
+    path = table(tmp_path, ["step", "global_step", "lr"], rows)
+    assert list(logs.read(path, rate="lr").indices) == list(range(20))
+    rows = [[k, 0.1, ""] for k in range(5)] + [[4, "", 0.0]]  # a metric of other rows
+    path = table(tmp_path, ["step", "lr-SGD", "global_step"], rows)
+    assert list(logs.read(path).indices) == list(range(5))
+
+
+def test_that_rows_were_counted_is_said(tmp_path, capsys):
+    for rate, expected in ((SCHEDULE, 0), (lambda k: SCHEDULE(10 * k), 1)):
+        path = table(tmp_path, ["at", "lr"], [[k, rate(k)] for k in range(100)])
+        status, lines = checked(capsys, path, "--rate", "lr")
+        assert status == expected
+        assert "the first is update 0" in lines[-1]
+        assert "--update" in lines[-1]
+    assert "--update" not in "".join(checked(capsys, path, "--rate", "lr", "--update", "at")[1])
+
+
+# ----------------------------------------------------------------------- order of the rows
+
+
 def test_a_resumed_run_replaces_what_its_checkpoint_threw_away(tmp_path):
     rows = [[k, 0.5] for k in range(8)] + [[k, 0.1 * k] for k in range(5, 10)]
     trace = logs.read(table(tmp_path, ["step", "lr"], rows), rate="lr")
     assert trace.rates == [0.5] * 5 + [0.1 * k for k in range(5, 10)]
     assert list(trace.indices) == list(range(10))
+
+
+def test_how_many_rows_a_resumed_run_replaced_is_said(tmp_path, capsys):
+    steps = [*range(8), *range(5, 10), *range(8, 1000)]
+    rows = [[k, 0.7 if i == 6 else SCHEDULE(k)] for i, k in enumerate(steps)]
+    status, lines = checked(capsys, table(tmp_path, ["step", "lr"], rows), "--rate", "lr")
+    assert status == 0
+    assert lines[-1].endswith(
+        "Earlier rows left out: 5; with another rate than the later row of their update: 1."
+    )
+
+
+def test_newest_first(tmp_path, capsys):
+    for rate, expected in ((SCHEDULE, 0), (lambda k: SCHEDULE(k) if k == 0 else 0.05, 1)):
+        rows = [[k, rate(k)] for k in range(990, -1, -10)]
+        path = table(tmp_path, ["step", "lr"], rows)
+        status, lines = checked(capsys, path, "--rate", "lr")
+        assert status == expected
+        assert len(lines) == 1
+    assert list(logs.read(path, rate="lr").indices) == list(range(0, 1000, 10))
+
+
+@pytest.mark.parametrize(
+    ("steps", "updates"),
+    [
+        ([0, 1, 2, 3, 2, 3, 4], [0, 1, 2, 3, 4]),
+        ([0, 1, 2, 2, 2, 3], [0, 1, 2, 3]),  # a row for each small batch
+        ([0, 1, 2, 3, 4, 1, 2], [0, 1, 2]),  # the run went back and ended
+        ([0, 1, 2, 3, 2, 3, 1, 2, 3, 4], [0, 1, 2, 3, 4]),  # it went back twice
+        ([0, 1, 2, 0, 1, 2, 3], [0, 1, 2, 3]),
+        ([0, 10, 20, 30, 25, 35, 45], [0, 10, 20, 25, 35, 45]),  # and logs other rows
+        ([3, 2, 2, 1], [1, 2, 3]),
+    ],
+)
+def test_rows_of_a_run(tmp_path, steps, updates):
+    path = table(tmp_path, ["step", "lr"], [[k, 0.1] for k in steps])
+    assert list(logs.read(path, rate="lr").indices) == updates
+
+
+@pytest.mark.parametrize(
+    ("steps", "row"),
+    [
+        ([0, 1, 3, 2, 4], 3),
+        ([0, 2, 1, 3], 2),
+        ([0, 1, 2, 4, 3], 4),
+        ([1, 2, 0], 2),
+        ([3, 2, 4, 5, 6], 1),
+        ([0, 10, 20, 40, 30, 50], 4),
+        ([0, 1, 2, 4, 2, 3, 5, 6], 3),
+        ([1, 2, 3, 4, 0], 4),
+        ([10, 20, 30, 40, 0], 4),
+        ([0, 20, 10, 30, 50, 40, 60], 2),
+        ([0, 1, 2, 3, 10, 30, 20, 40], 6),
+        ([*range(100), *range(98, -1, -1)], 101),
+        ([0, 1, 0, 2, 1, 3, 2, 3, 4, 4], 4),  # two programs that write into one file
+    ],
+)
+def test_rows_out_of_order_are_refused(tmp_path, capsys, steps, row):
+    path = table(tmp_path, ["step", "lr"], [[k, 0.1] for k in steps])
+    with pytest.raises(ValueError, match=f"row {row}, of step {steps[row]}, is out of order: must"):
+        logs.read(path, rate="lr")
+    assert checked(capsys, path, "--rate", "lr")[0] == 2
 
 
 @pytest.mark.parametrize(
@@ -155,6 +321,19 @@ def test_tensorboard(tmp_path):
     assert logs.main(precise) == 0
     with pytest.raises(ValueError, match=r"has no column 'lr'; it has .*'loss'"):
         logs.read(tmp_path, rate="lr")
+    with pytest.raises(ValueError, match="update='lr': must be None, because a TensorBoard"):
+        logs.read(tmp_path, update="lr")
+
+
+@pytest.mark.slow
+def test_nan_in_tensorboard_is_a_wrong_rate(tmp_path, capsys):
+    pytest.importorskip("tensorboard")
+    tensorboard = pytest.importorskip("torch.utils.tensorboard")
+    with tensorboard.SummaryWriter(tmp_path) as writer:
+        for k in range(20):
+            writer.add_scalar("lr-SGD", SCHEDULE(k) if k < 10 else math.nan, k)
+    assert len(logs.read(tmp_path).rates) == 20
+    assert checked(capsys, tmp_path)[0] == 1
 
 
 # -------------------------------------------------------------------------- what is refused
@@ -171,6 +350,8 @@ def test_tensorboard(tmp_path):
         ("log.json", '[{"step": 0, "learning_rate": 2}]', {}, "row number 0: .* number from 1"),
         ("log.json", '[{"step": null, "learning_rate": 2}]', {}, "row 0 has 'step'=None"),
         ("log.json", '[{"step": 1, "learning_rate": [2]}]', {}, r"'learning_rate'=\[2\]"),
+        ("log.json", '[{"step": 1%s, "learning_rate": 2}]' % ("0" * 400), {}, "row 0 has 'step'=1"),
+        ("log.json", "[" * 100_000, {}, "is nested too deeply"),
         ("log.csv", "", {}, "the columns are none"),
         ("log.csv", "lr,loss\n", {}, "name the column .* the columns are 'lr', 'loss'"),
         ("log.csv", "lr-A,lr-B,step\n", {}, "name the column"),
@@ -181,6 +362,12 @@ def test_tensorboard(tmp_path):
         ("log.csv", "lr,step\n0.1,1.5\n", {"rate": "lr"}, "row number 1.5"),
         ("log.csv", "lr,step\n0.1,inf\n", {"rate": "lr"}, "row number inf"),
         ("log.csv", "lr,step\n0.1,-1\n", {"rate": "lr"}, "row number -1"),
+        ("log.csv", "lr,step\n0.1,1e300\n", {"rate": "lr"}, r"row number 1e\+300"),
+        ("log.csv", "lr,step\n0.1,1\n0,2,2\n", {"rate": "lr"}, "row 1 has more cells than"),
+        ("log.csv", "update,lr\n0,0,1\n", {}, "row 0 has more cells than the header"),
+        ("log.csv", 'lr,t\n.1,a\n.1,"b\n.7,c\n', {"rate": "lr"}, "quote closed, but: unexpected"),
+        ("log.csv", "step,lr,lr\n0,0.7,0.1\n", {"rate": "lr"}, "more than one column 'lr'"),
+        ("log.csv", "step,step,lr\n0,1,0.1\n", {"rate": "lr"}, "more than one column 'step'"),
         ("log.csv", "lr,step\n0.1,1\n", {"rate": "lr", "first_step": -1}, "first_step=-1"),
     ],
 )
@@ -189,6 +376,17 @@ def test_what_is_no_log_is_refused(tmp_path, name, content, options, message):
     path.write_text(content)
     with pytest.raises(ValueError, match=message):
         logs.read(path, **options)
+
+
+def test_what_is_unusual_and_can_be_read(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text(f'step,lr,loss,loss,text\n0,0.1,1,1,"{"x" * 200_000}"\n1,0.2,1,1,x,\n')
+    limit = csv.field_size_limit()
+    assert logs.read(path, rate="lr").rates == [0.1, 0.2]
+    assert csv.field_size_limit() == limit
+    path = tmp_path / "log.json"
+    path.write_text('\ufeff[{"step": 1, "learning_rate": 0.1}]', encoding="utf-8")
+    assert logs.read(path).rates == [0.1]
 
 
 def test_missing_files(tmp_path):
@@ -301,6 +499,124 @@ def test_right_so_far(tmp_path, capsys):
     assert logs.main([str(path), "--schedule", TEXT]) == 0
     said = capsys.readouterr().out
     assert said.endswith("\nThe log ends at update 499, but the schedule at 1000.\n")
+
+
+@pytest.mark.parametrize("option", ["--hold", "--steps-per-unit"])
+def test_right_so_far_in_longer_units(tmp_path, capsys, option):
+    epochs = Cosine(50, eta_max=0.1)
+    rows = [[k, epochs(k // 100 if option == "--hold" else k / 100)] for k in range(600)]
+    path = table(tmp_path, ["step", "lr"], rows)
+    status, lines = checked(capsys, path, "--rate", "lr", option, "100", schedule=repr(epochs))
+    assert status == 0
+    assert lines[1:] == ["The log ends at update 599, but the schedule at 5000."]
+
+
+def test_an_old_trainer_that_holds_each_rate(tmp_path, capsys):
+    path = trainer_state(tmp_path, {k: SCHEDULE((k + 1) // 2) for k in range(1000)})
+    status, lines = checked(capsys, path, "--hold", "2")
+    assert status == 1
+    assert "pass --first-step 0" in lines[-1]
+
+
+# -------------------------------------------------------------------------- rounded rates
+
+
+FORMATS = {  # with the number of digits or decimals
+    ".2e": "3 digits",
+    ".3g": "3 digits",
+    ".4e": "5 digits",
+    ".5g": "5 digits",
+    ".4f": "4 decimals",
+    ".6f": "6 decimals",
+}
+TENTH = Cosine(1000, eta_max=0.1)
+
+
+def rounded(folder, rate, form, steps=range(0, 1000, 10)):
+    return table(folder, ["step", "lr"], [[k, format(rate(k), form)] for k in steps])
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_log_that_rounds(tmp_path, capsys, form):
+    """The rates differ from the schedule's, but in no digit that the log has."""
+    path = rounded(tmp_path, TENTH, form)
+    status, lines = checked(capsys, path, "--rate", "lr", schedule=repr(TENTH))
+    assert status == 0
+    assert lines == [
+        f"right: 100 logged rates, of updates 0 to 990, are those of {TENTH!r}",
+        f"The log rounds its rates to {FORMATS[form]}, so a smaller difference does not show.",
+    ]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize(("update", "units"), [(0, 1), (400, -1), (990, 1), (400, math.inf)])
+def test_a_log_that_rounds_shows_one_wrong_rate(tmp_path, capsys, form, update, units):
+    """It is wrong by one in the last place."""
+    places = int(FORMATS[form].split()[0])
+    rates = {k: float(format(TENTH(k), form)) for k in range(0, 1000, 10)}
+    if "digits" in FORMATS[form]:
+        places -= 1 + math.floor(math.log10(rates[update]))
+    rates[update] += units * 10.0**-places
+    path = rounded(tmp_path, rates.get, form)
+    assert checked(capsys, path, "--rate", "lr", schedule=repr(TENTH))[0] == 1
+
+
+def test_nan_is_not_rounded(tmp_path, capsys):
+    rates = {k: round(TENTH(k), 4) for k in range(1000)}
+    assert checked(capsys, trainer_state(tmp_path, rates), schedule=repr(TENTH))[0] == 0
+    path = trainer_state(tmp_path, rates | {500: math.nan})
+    assert checked(capsys, path, schedule=repr(TENTH))[0] == 1
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize(
+    "rate",
+    [
+        lambda k: TENTH(2 * k),
+        lambda k: TENTH(k) / 1.2,
+        lambda k: 0.1,
+        lambda k: TENTH(k // 30),
+    ],
+)
+def test_a_wrong_run_whose_log_rounds(tmp_path, capsys, form, rate):
+    path = rounded(tmp_path, rate, form)
+    status, lines = checked(capsys, path, "--rate", "lr", schedule=repr(TENTH))
+    assert status == 1
+    if form != ".6f":  # six digits are allowed for without being told
+        assert "--tolerance" in lines[-1] or "This fits:" in lines
+
+
+@pytest.mark.parametrize(
+    ("rates", "schedule"),
+    [
+        ([0.125] * 20, "Constant(0.1251)"),
+        ([0.1] * 20, "Constant(0.14)"),
+        ([0.0] * 20, "Constant(1e-5)"),
+        ([round(0.001 * k, 3) for k in range(100)], "warmup(Constant(0.1004), 100, start=0)"),
+        ([0.1, 0.05, 0.025], "MultiStep([1, 2], 0.1, gamma=0.5004)"),
+    ],
+)
+def test_exact_rates_with_few_digits_are_taken_as_they_are(tmp_path, capsys, rates, schedule):
+    """They are the schedule's rounded, but nobody says that they were rounded."""
+    path = table(tmp_path, ["step", "lr"], list(enumerate(rates)))
+    assert checked(capsys, path, "--rate", "lr", schedule=schedule)[0] == 1
+
+
+def test_a_coarse_log_is_not_called_right(tmp_path, capsys):
+    schedule = Cosine(1000, eta_max=3e-4)
+    path = rounded(tmp_path, schedule, ".4f")
+    status, lines = checked(capsys, path, "--rate", "lr", schedule=repr(schedule))
+    assert status == 1
+    assert "rounded to 4 decimals. If the log rounds, it has too few" in lines[-1]
+
+
+def test_a_tolerance_allows_for_decimals_near_zero(tmp_path, capsys):
+    options = ["--rate", "lr", "--tolerance"]
+    path = rounded(tmp_path, TENTH, ".6f", range(992, 1000))
+    assert checked(capsys, path, *options, "1e-3", schedule=repr(TENTH))[0] == 1
+    path = rounded(tmp_path, TENTH, ".6f", [0, *range(992, 1000)])
+    assert checked(capsys, path, *options, "1e-3", schedule=repr(TENTH))[0] == 0
+    assert checked(capsys, path, *options, "1e-9", schedule=repr(TENTH))[0] == 1
 
 
 @pytest.mark.parametrize(

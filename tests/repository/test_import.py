@@ -28,7 +28,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 COME_ALONG = {"ipywidgets": {"IPython"}, "matplotlib": {"cycler", "PIL"}}
 # What files of the top level need besides numpy.
 BESIDES_NUMPY = {file: {"torch"} for file in ("_optimizers.py", "audit.py", "pytorch.py")}
-BESIDES_NUMPY["logs.py"] = {"tensorboard"}
+BESIDES_NUMPY["_log_files.py"] = {"tensorboard"}
 BESIDES_NUMPY |= {file: {"scipy"} for file in ("loss_laws.py", "optimal.py", "theory.py")}
 # Each integration needs torch, and the library that it is named after.
 INTEGRATED = {"keras", "lightning", "transformers"}
