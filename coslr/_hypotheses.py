@@ -43,11 +43,11 @@ class Guess:
     Attributes:
         parameters: the numbers of the mistake.
         rates: a function of an array of update indices.
-        fitted: whether one of the numbers was computed from the rates and could be any. This takes
-            the evidence of one wrong update, so there must be another one, and such a guess stands
-            behind those without.
+        fitted: whether one of the numbers was computed from the rates. Such a number explains one
+            wrong update by itself, so the guess needs a second wrong update as evidence, and it is
+            listed after guesses without such a number.
         at_least: the name of a number that could as well be larger, because the run was too short
-            to tell; "" if there is none. Such a guess stands last.
+            to tell; "" if there is none. Such a guess is listed last.
     """
 
     parameters: dict[str, Any]
@@ -248,8 +248,8 @@ def _on_a_clock(seen: Seen, name: str, clock: Family, first: Sequence[int] = ())
     numbers = np.array([*first, *seen.counts()])
     for start, curve in itertools.product(dict.fromkeys([0, seen.first]), seen.curves):
         for guess in seen.wholes(name, partial(_then, partial(clock, start), curve), numbers):
-            # A wave comes by every rate again: a faster clock looks like a slower one, and one rate
-            # is no evidence.
+            # A wave takes each rate more than once, so a faster clock can look like a slower one.
+            # Accept this only if at least two updates are wrong.
             is_short = guess.parameters[name] <= seen.length and len(seen.wrong) > 1
             if curve is seen.curve or is_short:
                 yield guess

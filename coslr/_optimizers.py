@@ -5,6 +5,7 @@ import functools
 import math
 import sys
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -90,20 +91,45 @@ def closure_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 def only_initialises(
     optimizer: torch.optim.Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> bool:
-    """Whether this call of ``step`` can only create the optimizer's state; ask before it runs.
+    """Whether this call of ``step`` only creates the optimizer's state; ask before it runs.
 
     torch.distributed.checkpoint calls ``step`` once with every rate and every gradient at 0, so
-    that there is a state to load into. The weights stay as they are. It passes no closure, which
-    could make gradients and write rates, and it leaves an optimizer with a state alone.
+    that there is a state to load into. The weights stay as they are. Other libraries have copies of
+    its function, which call ``step(closure=None)`` as it does.
+
+    An update of a training loop may have a rate of 0 and zero gradients too: at the start of a
+    warm-up, or at the end of a schedule, with a loss that is 0. So these two prove nothing by
+    themselves: the call must come from torch's function, or name a closure of None, as loops do
+    not.
     """
     if optimizer.state or closure_of(args, kwargs) is not None:
         return False
     if any(group.get("lr") != 0 for group in optimizer.param_groups):
         return False
+    if not ("closure" in kwargs or _called_by_torch_s_checkpoint()):
+        return False
     trained = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
     return bool(trained) and not any(
         p.grad is None or p.grad.is_sparse or bool(p.grad.any()) for p in trained
     )
+
+
+def _called_by_torch_s_checkpoint() -> bool:
+    """Whether torch.distributed.checkpoint is creating an optimizer's state at the moment.
+
+    A wrapper that it calls, such as Accelerate's, may pass its ``closure=None`` on in another form.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        module = frame.f_globals.get("__name__")
+        if (module, frame.f_code.co_name) == _CREATES_STATE:
+            return True
+        frame = frame.f_back
+    return False
+
+
+# A private function of torch: where a release renames it, the form of its call is left.
+_CREATES_STATE = ("torch.distributed.checkpoint.state_dict", "_init_optim_state")
 
 
 def uses_instead_of_rate(optimizer: torch.optim.Optimizer) -> str:
@@ -128,7 +154,11 @@ def steps_with_torch_s_code(optimizer: torch.optim.Optimizer) -> bool:
 
 
 def reads_rate_before_closure(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether the update uses the rate as it was before the closure ran. Only LBFGS does."""
+    """Whether ``step`` takes the rate before it calls the closure. Only LBFGS does.
+
+    It keeps what the group held then. A number stays what it was, whatever the closure writes. A
+    tensor stays the same tensor, which the closure may fill with another rate.
+    """
     return isinstance(optimizer, torch.optim.LBFGS)
 
 

@@ -1,20 +1,42 @@
 """Learning rates: how a schedule gives them, and when two count as the same."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coslr._arguments import positive
+from coslr._arguments import number, positive, require, require_type
 from coslr.schedules import Schedule
 
 RateFunction = Callable[[Any], Any]  # from t to a rate, as every schedule is
+Schedules = RateFunction | Sequence[RateFunction]  # one for all param groups, or one for each
 Array: TypeAlias = NDArray[Any]
 
 STRICT = 1e-9  # relative difference that two rates of a float64 loop may have
 FLOAT32 = 1e-6  # the same in float32, which adds up a few roundings of 6e-8
+
+
+def require_schedule(name: str, value: object) -> None:
+    """Raise a ``TypeError`` unless the value is a schedule or another function of t.
+
+    >>> require_schedule("schedule", 0.1)
+    Traceback (most recent call last):
+    ...
+    TypeError: schedule=0.1: must be a schedule such as Cosine(50, eta_max=0.1), not float
+    """
+    # A class is callable too, but calling it with t would build a schedule.
+    is_function = callable(value) and not isinstance(value, type)
+    require_type(is_function, name, value, "a schedule such as Cosine(50, eta_max=0.1)")
+
+
+def checked_tolerance(tolerance: float) -> float:
+    """The largest relative difference that passes, if it does not let everything pass."""
+    must_be = "a relative difference from 0 to 0.1"
+    result = number("tolerance", tolerance, must_be)
+    require(0 <= result <= 0.1, "tolerance", result, must_be)
+    return result
 
 
 def checked_steps_per_unit(steps_per_unit: float) -> float:
@@ -107,8 +129,8 @@ def written_precision(rates: Array) -> float:
         >>> written_precision(np.array([0.1, 0.05])), written_precision(np.array([0.1, 0.0123457]))
         (1e-09, 2e-05)
     """
-    size = np.abs(np.unique(rates[rates != 0]))
-    if not len(size) or not np.isfinite(size).all():
+    size = np.abs(np.unique(rates[np.isfinite(rates) & (rates != 0)]))
+    if not len(size):
         return STRICT
     mantissa = size / 10.0 ** np.floor(np.log10(size))  # from 1 to 10
     for digits in range(5, 10):

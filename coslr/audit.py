@@ -5,8 +5,9 @@ catch the mistakes of every scheduler, ours included.
 
 Code that runs inside ``step`` may change a rate: the closure, and hooks of others. So the audit
 reads twice. The reading before the update can stop a wrong one. The reading right after it, before
-any other hook, is what the update used. LBFGS is the exception: it reads its rate before it calls
-the closure, so there the audit reads when the closure is called.
+any other hook, is what the update used. LBFGS is the exception: it takes its rate out of the group
+before it calls the closure. So there the audit keeps what the group held when the closure was
+called, and reads that.
 """
 
 import contextlib
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from coslr._arguments import require, require_type, whole
+from coslr._comparing import explained, one_per_group, wrong_rate
 from coslr._optimizers import (
     OptimizerWrapper,
     around_parents_steps,
@@ -34,27 +36,23 @@ from coslr._optimizers import (
     value_at,
 )
 from coslr._optional import extra
-from coslr.diagnosis import diagnose
-from coslr.schedules import Schedule
-from coslr.trace import (
+from coslr._rates import (
     RateFunction,
     Schedules,
-    Trace,
-    TraceError,
     at_updates,
     checked_steps_per_unit,
     checked_tolerance,
-    explained,
     held,
     margin,
-    one_per_group,
-    wrong_rate,
 )
+from coslr.diagnosis import Diagnosis, diagnose
+from coslr.schedules import Schedule
+from coslr.trace import Trace, TraceError
 
 with extra("train"):
     import torch
 
-Closure = Callable[[], Any]
+Closure = Callable[..., Any]  # a subclass's step may pass arguments
 StepArguments = tuple[tuple[Any, ...], dict[str, Any]]  # positional (the optimizer first), named
 
 
@@ -103,7 +101,9 @@ def audit(
         updates: how many updates the block makes; fewer or more are an error. None takes any
             number, but warns if the block leaves a schedule before its end.
         tolerance: largest relative difference that passes, from 0 to 0.1. A rate in a tensor may
-            also differ by rounding: by 2e-6 in float32, by 1.6 % in bfloat16.
+            also differ by rounding: by 2e-6 in float32, by 1.6 % in bfloat16. torch's schedulers
+            compute a float32 rate from the last one. So its rounding errors may add up, update by
+            update, to at most 1e-4.
         group: index of the only param group to audit. None audits all of them.
         name: what errors call this optimizer, where a program has several.
 
@@ -114,9 +114,12 @@ def audit(
     Raises:
         AuditError: at the first update that differs. The error comes before the update if its rate
             cannot change any more, and otherwise right after it: where a hook that was registered
-            later, or an optimizer that is not torch's own, could still write another rate. At the
-            end of the block, if there was no update, if there were fewer than `updates`, or if the
-            block caught an error of the audit and went on.
+            later, or an optimizer that is not torch's own, could still write another rate. After
+            the first update, if the block began while ``step`` was running, as in a closure or a
+            hook. At the end of the block, if there was no update, if there were fewer than
+            `updates`, or if the block caught an error of the audit, of any type. An error that came
+            before its update is forgotten once the block makes an update. So pass `updates` if the
+            block may skip a batch.
         TypeError, ValueError: an argument is wrong; the schedule gives no finite number; or param
             groups came or went within the block.
 
@@ -218,6 +221,13 @@ class _Found(NamedTuple):
     value: float
     relative: float = 0.0
     absolute: float = 0.0
+    growth: float = 0.0  # of the relative error, with each update made
+
+    def relative_after(self, updates: int) -> float:
+        """The relative error that the value may have after so many updates."""
+        if not self.growth:
+            return self.relative
+        return min(self.relative + self.growth * updates, MOST_ADDED_UP)
 
 
 @dataclass
@@ -230,6 +240,7 @@ class _Value:
     expected: RateFunction | None  # of the update; None only records
     length: float  # updates until the schedule ends
     largest: float = 0.0  # of the values expected so far
+    added_up: float = 0.0  # relative rounding error of the last value compared
 
     @property
     def argument(self) -> str:
@@ -244,32 +255,66 @@ class _Value:
         else:
             value = group[self.quantity]
         if isinstance(value, torch.Tensor) and value.is_floating_point():
-            return _Found(float(value), *_rounding(torch.finfo(value.dtype)))
+            growth = GROWTH_IN_FLOAT32 if value.dtype is torch.float32 else 0.0
+            return _Found(float(value), *_rounding(torch.finfo(value.dtype)), growth)
         if isinstance(value, np.floating):
             return _Found(float(value), *_rounding(np.finfo(value.dtype)))
         return _Found(float(value))
 
-    def agrees(self, found: _Found, right: float, tolerance: float) -> bool:
+    def agrees(self, found: _Found, right: float, tolerance: float, updates: int) -> bool:
         """Whether the value found is the right one, but for rounding errors.
 
         Where a schedule ends at exactly 0, other code may end at a rounding error of the peak. So
         there is an absolute margin too, the one that `coslr.diagnose` has.
+
+        Args:
+            found: the value.
+            right: the value that the schedule gives.
+            tolerance: the relative difference that always passes.
+            updates: how many updates the block has made before.
         """
         self.largest = max(self.largest, abs(right))
         relative = max(tolerance, found.relative)
         absolute = max(margin(self.largest, relative), found.absolute)
-        return math.isclose(found.value, right, rel_tol=relative, abs_tol=absolute)
+        agrees = math.isclose(found.value, right, rel_tol=relative, abs_tol=absolute)
+        if not found.growth or right == 0:
+            return agrees
+        # Errors that add up grow slowly. A jump is no rounding error, however late it comes.
+        error = found.value / right - 1
+        adds_up = abs(error) <= found.relative_after(updates)
+        if adds_up and (agrees or abs(error - self.added_up) <= found.relative):
+            self.added_up = error
+            return True
+        return agrees
+
+    def may_have_added_up(self, found: _Found, right: float, first: bool) -> bool:
+        """Whether a wrong value may be so by more roundings than the audit lets pass.
+
+        Args:
+            found: the value.
+            right: the value that the schedule gives.
+            first: whether it is the first one of a run that goes on, which brings its roundings.
+        """
+        error = found.value / right - 1 if right else math.inf
+        is_gradual = abs(error - self.added_up) <= found.relative
+        return (first or is_gradual) and abs(error) <= 10 * MOST_ADDED_UP
 
 
 def _rounding(limits: Any) -> tuple[float, float]:
     """Relative and absolute error that a value of this precision may have.
 
     To store a rate and to multiply it once takes two roundings. A scheduler that computes each rate
-    from the last adds up more: torch's cosine in float32 about ten in 1,000 updates. Half precision
-    is too coarse for such a margin, so it gets the two alone.
+    from the last adds up more, at random: 16 of them are room for thousands of updates. Half
+    precision is too coarse for such a margin, so it gets the two alone.
     """
     eps = float(limits.eps)
     return max(2 * eps, min(16 * eps, 1e-5)), float(limits.tiny) * eps
+
+
+# ExponentialLR multiplies by the same factor in every update. In float32 that factor is off by up
+# to half an eps, always to the same side, and so the error of the rate grows with the updates.
+GROWTH_IN_FLOAT32 = 2**-24
+MOST_ADDED_UP = 1e-4  # relative; only a larger `tolerance` lets more pass
 
 
 # ---------------------------------------------------------------------------------- the hooks
@@ -299,7 +344,7 @@ class _Watch:
         self.at_closure: list[_Found] | None = None
         # Errors that the block may catch: about an update that was made, or one that was stopped.
         self.wrong: Exception | None = None
-        self.stopped: AuditError | None = None
+        self.stopped: Exception | None = None
 
     @property
     def next_update(self) -> int:
@@ -345,7 +390,7 @@ class _Watch:
         if reads_rate_before_closure(optimizer):
             if closure is None:
                 return None
-            return _with_closure(args, kwargs, self._read_before(closure))
+            return _with_closure(args, kwargs, self._read_as_taken(closure))
         # A hook that runs after this one, or code that is not torch's, may still write the right
         # rate or a wrong one. Then only the post-hook can tell.
         is_last = next(reversed(optimizer._optimizer_step_pre_hooks)) == self.pre_hook.id
@@ -371,6 +416,14 @@ class _Watch:
         if self.is_no_update or not self.is_innermost:
             return
         self.is_innermost = False
+        if not self.calls:
+            self.wrong = AuditError(
+                f"an update{self._of_name} cannot be compared: step() of this "
+                f"{type(self.optimizer).__name__} was running when the audit began. Begin it "
+                "before step() is called, not in a closure or a hook. If you did, torch runs no "
+                "hooks for this step(): functools.wraps may have copied torch's mark `hooked` to it"
+            )
+            raise self.wrong
         found = self._find() if self.at_closure is None else self.at_closure
         if not self.is_counted:
             for value, one in zip(self.values, found, strict=True):
@@ -389,34 +442,43 @@ class _Watch:
     def _checked_after(self, closure: Closure) -> Closure:
         """The closure, which fails if the update after it would be wrong."""
 
-        def closure_and_check() -> Any:
-            loss = closure()
+        def closure_and_check(*args: Any, **kwargs: Any) -> Any:
+            loss = closure(*args, **kwargs)
             self._stop_if_wrong(self._find())
             return loss
 
         return closure_and_check
 
-    def _read_before(self, closure: Closure) -> Closure:
-        """The same for LBFGS, which has read its rate by now."""
+    def _read_as_taken(self, closure: Closure) -> Closure:
+        """The same for LBFGS, which has taken its rate out of the group by now."""
+        taken: list[dict[str, Any]] = []
 
-        def read_and_closure() -> Any:
-            if self.at_closure is not None:  # a later call in the same update
-                return closure()
-            self.at_closure = self._find()
-            loss = closure()
-            self._stop_if_wrong(self.at_closure)
+        def keep_and_closure(*args: Any, **kwargs: Any) -> Any:
+            if not taken:  # the first call in this update
+                taken.extend(dict(group) for group in self.optimizer.param_groups)
+            loss = closure(*args, **kwargs)
+            found = self._find(taken)
+            if self.at_closure is None:
+                self.at_closure = found
+                self._stop_if_wrong(found)
+            elif found != self.at_closure:  # the closure has filled the tensor of the rate again
+                self._stop_if_wrong(found)
             return loss
 
-        return read_and_closure
+        return keep_and_closure
 
-    def _find(self) -> list[_Found]:
-        groups = self.optimizer.param_groups
+    def _find(self, groups: list[dict[str, Any]] | None = None) -> list[_Found]:
+        groups = self.optimizer.param_groups if groups is None else groups
         return [value.find(groups) for value in self.values]
 
     # ------------------------------------------------------------------------ is it the right one?
 
     def _stop_if_wrong(self, found: list[_Found]) -> None:
-        error = self._error(self.next_update, found)
+        try:
+            error = self._error(self.next_update, found)
+        except Exception as of_schedule:  # the schedule gives no number at this update
+            self.stopped = of_schedule
+            raise
         if error is not None:
             self.stopped = error
             raise error
@@ -432,7 +494,7 @@ class _Watch:
             if value.expected is None:
                 continue
             right = value_at(value.argument, value.expected, update, "a number")
-            if not value.agrees(now, right, self.tolerance):
+            if not value.agrees(now, right, self.tolerance, update - self.trace.first_update):
                 # torch.compile, which may be tracing step(), must not compile the diagnosis.
                 explain: Callable[..., AuditError] = torch.compiler.disable(self._wrong_value)
                 return explain(value, update, right, before.value, now)
@@ -450,24 +512,32 @@ class _Watch:
                 f"\nIt was {before:.9g} when step() was called. The closure, a hook or the "
                 "optimizer's own code changed it."
             )
+        made = update - self.trace.first_update
+        if now.growth and value.may_have_added_up(now, right, first=made == 0 < update):
+            message += (
+                "\nIt is in a float32 tensor. A scheduler that computes each rate from the last "
+                "adds up rounding errors there. If yours does, pass tolerance=1e-3."
+            )
         if value.quantity == "lr":
-            earlier = value.recorded[: update - self.trace.first_update]
-            message += self._causes(value, [*earlier, now.value], now.relative)
+            message += self._causes(value, [*value.recorded[:made], now.value], now)
         return AuditError(message)
 
-    def _causes(self, value: _Value, rates: list[float], precision: float) -> str:
+    def _causes(self, value: _Value, rates: list[float], now: _Found) -> str:
         assert value.expected is not None
-        try:
-            causes = diagnose(
-                rates,
-                value.expected,
-                first_update=self.trace.first_update,
-                tolerance=max(self.tolerance, precision),
-            )
-        except Exception:
-            # A function of the reader's own may know only the updates of this block. Its error must
-            # not replace ours.
-            causes = []
+        causes: list[Diagnosis] = []
+        # The coarser precision fits more causes, so it counts only where the finer fits none.
+        for precision in sorted({now.relative, now.relative_after(len(rates) - 1)}):
+            try:
+                causes = causes or diagnose(
+                    rates,
+                    value.expected,
+                    first_update=self.trace.first_update,
+                    tolerance=min(max(self.tolerance, precision), 0.1),
+                )
+            except Exception:
+                # A function of the reader's own may know only the updates of this block. Its error
+                # must not replace ours.
+                break
         return (
             f"{explained(causes)}\nTo be sure, record the whole run: `with audit(optimizer) as "
             "trace:`, and after it `trace.diagnose(schedule)`."
@@ -479,11 +549,12 @@ class _Watch:
         count = len(self.optimizer.param_groups)
         # Where one group is audited, others may come. If one goes, its index may be another's.
         if count < self.group_count or (self.all_groups and count > self.group_count):
-            raise ValueError(
+            self.stopped = ValueError(
                 f"optimizer: has {count} param groups at update {self.next_update}, but had "
                 f"{self.group_count} when the audit began. Begin a new audit with "
                 f"first_update={self.next_update}"
             )
+            raise self.stopped
 
     def check_end(self) -> None:
         """Raise an error if the block caught one, or if it made too few updates."""

@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 
 import coslr._hypotheses as hypotheses
-from coslr._arguments import not_negative, require, require_type, sequence, whole
+from coslr._arguments import require, require_type, sequence, whole
 from coslr._hypotheses import Guess, Seen
 from coslr._rates import (
     STRICT,
     Array,
     RateFunction,
     at_updates,
+    checked_tolerance,
+    require_schedule,
     written_precision,
 )
 
@@ -107,17 +109,18 @@ def diagnose(
     """The known mistakes that explain a trace of learning rates, best first.
 
     Args:
-        rates: the learning rates that were in force, one for each recorded update.
+        rates: the learning rates that were in force, one for each recorded update. NaN is allowed,
+            and nothing explains it.
         schedule: the rates that were meant: a schedule, or any function of t.
         steps_per_unit: optimizer updates in one unit of the schedule; ``len(loader)`` for epochs.
         first_update: index of the first update of the recorded part, above 0 if the run went on
             from a checkpoint.
         updates: index of each recorded update, increasing, where a log kept only some. None means
             every update from `first_update` on.
-        tolerance: largest relative difference between equal rates. None takes 1e-9 or, if nothing
-            explains the trace then, the precision in which the rates seem to be written (float32,
-            or six to nine digits). Rates near 0 may differ by this share of the largest rate, but
-            by no more than 1e-6 of it.
+        tolerance: largest relative difference between equal rates, from 0 to 0.1. None takes 1e-9
+            or, if nothing explains the trace then, the precision in which the rates seem to be
+            written (float32, or six to nine digits). Rates near 0 may differ by this share of the
+            largest rate, but by no more than 1e-6 of it.
 
     Returns:
         The causes that explain every recorded rate, in the order of `CAUSES`; a cause with a number
@@ -137,21 +140,28 @@ def diagnose(
         >>> diagnose([0.1, 0.07, 0.09, 0.03], schedule)
         []
     """
-    is_function = callable(schedule) and not isinstance(schedule, type)
-    require_type(is_function, "schedule", schedule, "a schedule such as Cosine(50, eta_max=0.1)")
-    found = np.array([float(rate) for rate in sequence("rates", rates, "learning rates")])
+    require_schedule("schedule", schedule)
+    found = np.array(
+        [
+            _as_float(f"rates[{i}]", rate)
+            for i, rate in enumerate(sequence("rates", rates, "learning rates"))
+        ]
+    )
     first_update = whole("first_update", first_update, least=0)
     if updates is None:
         recorded = first_update + np.arange(len(found))
     else:
-        recorded = np.array(sequence("updates", updates, "increasing update indices"), dtype=int)
+        given = sequence("updates", updates, "increasing update indices")
+        recorded = np.array(
+            [whole(f"updates[{i}]", k, least=0) for i, k in enumerate(given)], dtype=int
+        )
         right = f"{len(found)} increasing update indices from first_update={first_update}"
         increases = bool((np.diff(recorded) > 0).all()) and (recorded[:1] >= first_update).all()
         require(len(recorded) == len(found) and increases, "updates", updates, right)
     if tolerance is None:
         tolerances = sorted({STRICT, written_precision(found)})
     else:
-        tolerances = [not_negative("tolerance", tolerance)]
+        tolerances = [checked_tolerance(tolerance)]
     meant = at_updates(schedule, steps_per_unit)
     if len(found):
         with np.errstate(all="ignore"):
@@ -160,6 +170,16 @@ def diagnose(
                 if diagnoses:
                     return diagnoses
     return []
+
+
+def _as_float(name: str, rate: Any) -> float:
+    """One rate as a float, which may be NaN or infinite: a run that diverged can log that."""
+    require_type(hasattr(rate, "__float__"), name, rate, "a learning rate")
+    try:
+        return float(rate)
+    except (TypeError, ValueError, OverflowError):  # an array of several, a complex tensor
+        require(False, name, rate, "one learning rate")
+        raise
 
 
 def _causes(seen: Seen) -> list[Diagnosis]:

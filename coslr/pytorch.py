@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from coslr._arguments import require, require_type, whole
+from coslr._comparing import one_per_group
 from coslr._optimizers import (
     OptimizerWrapper,
     called_by_a_subclass,
@@ -28,9 +29,10 @@ from coslr._optimizers import (
     value_at,
 )
 from coslr._optional import extra
+from coslr._rates import RateFunction, at_updates, checked_steps_per_unit, held
 from coslr.audit import AuditError, audit
 from coslr.schedules import Rate, Schedule, Time
-from coslr.trace import RateFunction, Trace, at_updates, checked_steps_per_unit, one_per_group
+from coslr.trace import Trace
 
 with extra("train"):
     import torch
@@ -39,7 +41,6 @@ with extra("train"):
 __all__ = ["AuditError", "ScheduleLR", "Trace", "audit"]
 
 Group = dict[str, Any]  # a param group of an optimizer
-INFINITY = math.inf
 
 
 class ScheduleLR(LRScheduler):
@@ -159,7 +160,7 @@ class ScheduleLR(LRScheduler):
         """The functions of the update index that belong to our schedules."""
 
         def functions(schedules: list[RateFunction]) -> list[RateFunction]:
-            return [at_updates(schedule, self.steps_per_unit) for schedule in schedules]
+            return [held(at_updates(one, self.steps_per_unit), self.hold) for one in schedules]
 
         self._rates = functions(self.schedules)
         others = {"momentum": self.momenta, "weight_decay": self.weight_decays}
@@ -219,7 +220,7 @@ class ScheduleLR(LRScheduler):
 
     def get_lr(self) -> list[float | torch.Tensor]:
         """The rate of each param group at update ``last_epoch``."""
-        k = self.last_epoch if self.hold == 1 else self.last_epoch // self.hold
+        k = self.last_epoch
         rates: list[float | torch.Tensor] = []
         for schedule in self._rates:
             # Most values are right as they are, and value_at would take a tenth of step()'s time.
@@ -227,7 +228,7 @@ class ScheduleLR(LRScheduler):
                 rate = schedule(k)
             except LookupError:
                 rate = None
-            if type(rate) is not float or not 0 <= rate < INFINITY:
+            if type(rate) is not float or not 0 <= rate < math.inf:
                 rate = value_at("schedule", schedule, k, "a rate from 0")
                 require(rate >= 0, f"schedule at update {k}", rate, "a rate from 0")
             rates.append(rate)
@@ -242,7 +243,7 @@ class ScheduleLR(LRScheduler):
 
         Raises:
             TypeError: `epoch` is no whole number, or what the schedule gives is no number.
-            ValueError: `epoch` is negative, the schedule's rate is or is not finite, or the
+            ValueError: `epoch` is negative; the schedule's rate is negative or not finite; or the
                 optimizer has got another param group.
         """
         if epoch is not None:
@@ -299,7 +300,7 @@ class ScheduleLR(LRScheduler):
             self._write_others()
 
     def _write_others(self) -> None:
-        k = self.last_epoch // self.hold
+        k = self.last_epoch
         for name, functions in self._others.items():
             for group, function in zip(self.optimizer.param_groups, functions, strict=True):
                 value = value_at(name, function, k, "a number from 0")
@@ -319,7 +320,7 @@ class ScheduleLR(LRScheduler):
         groups = self.optimizer.param_groups
         if self.last_epoch < 0 or len(groups) != len(self._rates):  # a SequentialLR sets -1
             return False
-        k = self.last_epoch // self.hold
+        k = self.last_epoch
         return all(
             # A tensor compares in its own precision, to which it has rounded our rate.
             bool(_value(group, name) == value_at(name, function, k, "a number"))
@@ -382,6 +383,7 @@ class ScheduleLR(LRScheduler):
                 ``step()``, and the rate is that of this scheduler's schedule from there on.
 
         Raises:
+            TypeError: the state's `last_epoch` is no whole number.
             ValueError: the state belongs to another schedule, or to another kind of scheduler.
 
         Example:

@@ -19,7 +19,7 @@ the cosine and its restarts, the other families, and last the two ways to combin
 
 import math
 import numbers
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -131,7 +131,7 @@ class _Numbers:
 
     @staticmethod
     def searchsorted(table: Sequence[float], x: float, side: Side) -> int:
-        return bisect_right(table, x)
+        return bisect_left(table, x) if side == "left" else bisect_right(table, x)
 
     @staticmethod
     def where(condition: bool, yes: float, no: float) -> float:

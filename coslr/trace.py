@@ -7,34 +7,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from coslr._arguments import number, require, require_type, whole
+from coslr._arguments import require, whole
+from coslr._comparing import explained, one_per_group, wrong_rate
 from coslr._rates import (
     RateFunction,
+    Schedules,
     agree,
     at_updates,
-    checked_steps_per_unit,
+    checked_tolerance,
     held,
     largest_until,
-    margin,
     written_precision,
 )
 from coslr.diagnosis import Diagnosis, diagnose
 
-__all__ = [
-    "RateFunction",
-    "Trace",
-    "TraceError",
-    "at_updates",
-    "checked_steps_per_unit",
-    "checked_tolerance",
-    "explained",
-    "held",
-    "margin",
-    "one_per_group",
-    "wrong_rate",
-]
-
-Schedules = RateFunction | Sequence[RateFunction]  # one for all param groups, or one for each
+__all__ = ["Trace", "TraceError"]
 
 
 class TraceError(AssertionError):
@@ -87,8 +74,6 @@ class Trace:
     ) -> list[list[float]]:
         """Subtract the schedule's rates from the recorded ones.
 
-        `coslr.course.plotting.recorded` draws the recorded rates over the schedule.
-
         Args:
             schedule: a schedule, any function of t, or a list of one for each param group.
             steps_per_unit: updates in one unit of the schedule; ``len(loader)`` for epochs.
@@ -97,6 +82,10 @@ class Trace:
 
         Returns:
             Recorded minus scheduled rate, ``[i][k]`` for param group i at the k-th recorded update.
+
+        Raises:
+            TypeError, ValueError: an argument is wrong; the message names it and says what is
+                right.
 
         Example:
             >>> from coslr import Linear
@@ -108,6 +97,7 @@ class Trace:
         if first_update is not None:
             must_be = "None, because the trace has the index of each update"
             require(self.updates is None, "first_update", first_update, must_be)
+            first_update = whole("first_update", first_update, least=0)
             indices = range(first_update, first_update + len(self.rates))
         return [
             [rate - float(expected(k)) for rate, k in zip(rates, indices, strict=True)]
@@ -141,6 +131,8 @@ class Trace:
         Raises:
             TraceError: a rate differs, or the trace is empty. The error names the first update that
                 differs and the causes that explain the whole trace.
+            TypeError, ValueError: an argument is wrong; the message names it and says what is
+                right.
 
         Example:
             >>> from coslr import Linear
@@ -186,6 +178,10 @@ class Trace:
             The causes for the first param group whose rates are not right; only ``right`` if all
             are, and an empty list if nothing explains that group.
 
+        Raises:
+            TypeError, ValueError: an argument is wrong, or the trace's own `updates` do not
+                increase.
+
         Example:
             >>> from coslr import Linear
             >>> trace = Trace([[0.4, 0.2, 0.0, 0.0]])
@@ -215,7 +211,7 @@ class Trace:
     def _recorded(self, name: str) -> list[list[float]]:
         if name == "lr":
             return self.groups
-        require(name in self.other, "schedule", name, f"among lr, {', '.join(self.other)}")
+        require(name in self.other, "schedule", name, f"among {', '.join(['lr', *self.other])}")
         return self.other[name]
 
     def _expected(
@@ -323,67 +319,3 @@ def _by_name(header: list[str], columns: list[list[float]]) -> dict[str, list[li
         require(header[i : i + count] == right, "columns", header[i : i + count], ", ".join(right))
         named[name] = columns[i : i + count]
     return named
-
-
-# ----------------------------------------------------------------- what errors say of a rate
-
-
-def wrong_rate(update: int, where: str, expected: float, found: float) -> str:
-    """Two rates that differ, with as many digits as tell them apart.
-
-    Args:
-        update: index of the update.
-        where: what to add to it, such as " (param group 1)".
-        expected: the schedule's rate.
-        found: the rate in force.
-
-    Example:
-        >>> wrong_rate(3, "", 0.1, 0.1000000001)
-        'update 3: the schedule says 0.1, but 0.1000000001 is in force'
-    """
-    for digits in range(6, 17):
-        says, has = f"{expected:.{digits}g}", f"{found:.{digits}g}"
-        if says != has:
-            break
-    else:
-        says, has = repr(float(expected)), repr(float(found))
-    return f"update {update}{where}: the schedule says {says}, but {has} is in force"
-
-
-def explained(diagnoses: Sequence[Diagnosis], at_most: int = 3) -> str:
-    """The causes as lines that end an error, or "" where nothing explains the trace.
-
-    Args:
-        diagnoses: what `diagnose` found.
-        at_most: how many of them to print.
-    """
-    causes = [d for d in diagnoses if d.cause != "right"][:at_most]
-    if not causes:
-        return ""
-    return "".join(["\nThis fits:", *(f"\n- {d.cause}: {d.says}" for d in causes)])
-
-
-# ------------------------------------------------------------------------ checks of arguments
-
-
-def one_per_group(name: str, schedule: Schedules, groups: int) -> list[RateFunction]:
-    """The schedules as a list, with one for each of the param groups."""
-    if isinstance(schedule, list | tuple):
-        must_be = f"one schedule, or a list of {groups}, one for each param group"
-        require(len(schedule) == groups, name, schedule, must_be)
-        schedules = list(schedule)
-    else:
-        schedules = [schedule] * groups
-    for one in schedules:
-        # A class is callable too, but calling it with t would build a schedule.
-        is_function = callable(one) and not isinstance(one, type)
-        require_type(is_function, name, one, "a schedule such as Cosine(50, eta_max=0.1)")
-    return schedules
-
-
-def checked_tolerance(tolerance: float) -> float:
-    """The largest relative difference that passes, if it does not let everything pass."""
-    must_be = "a relative difference from 0 to 0.1"
-    result = number("tolerance", tolerance, must_be)
-    require(0 <= result <= 0.1, "tolerance", result, must_be)
-    return result

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
-from coslr import Constant, Cosine, CosineWarmRestarts, Linear, MultiStep, warmup
+from coslr import Constant, Cosine, CosineWarmRestarts, Exponential, Linear, MultiStep, warmup
 from coslr.pytorch import AuditError, ScheduleLR, audit
 
 SCHEDULE = warmup(CosineWarmRestarts(40, 0.1, 1e-3, T_mult=1.5), 10)
@@ -224,11 +224,14 @@ def test_an_added_param_group_is_an_error_that_says_how_to_go_on():
     scheduler = ScheduleLR(optimizer, schedule)
     optimizer.step()
     scheduler.step()
-    with audit(optimizer, schedule, first_update=1, updates=1):
+
+    def block():
         optimizer.step()
         optimizer.add_param_group({"params": [torch.zeros(1, requires_grad=True)]})
-        with pytest.raises(ValueError, match=r"has 2 param groups at update 2, .*first_update=2"):
-            optimizer.step()
+        optimizer.step()
+
+    with pytest.raises(ValueError, match=r"has 2 param groups at update 2, .*first_update=2"):
+        audited(block, optimizer, schedule, first_update=1, updates=1)
     with pytest.raises(ValueError, match=r"has 2 param groups, but had 1 .*last_epoch=1"):
         scheduler.step()
     scheduler = ScheduleLR(optimizer, schedule, last_epoch=1)
@@ -304,6 +307,126 @@ def test_lbfgs_uses_the_rate_from_before_its_closure():
     with pytest.raises(AuditError, match=r"0.1, but 0.2 is"):
         audited(lambda: step(0.1), optimizer, Constant(0.1))
     assert weight.item() == -0.1
+
+
+@pytest.mark.parametrize("dim", [0, 1])
+def test_lbfgs_uses_a_tensor_as_its_closure_fills_it(dim):
+    """LBFGS keeps the tensor itself. Another one that the closure puts into the group is not it."""
+    rate = torch.full([1] * dim, 0.1, dtype=torch.float64)
+    weight, optimizer = one_weight(torch.optim.LBFGS, lr=rate, max_iter=1)
+
+    def step(before, within):
+        optimizer.param_groups[0]["lr"] = rate.fill_(before)
+
+        def closure():
+            if isinstance(within, torch.Tensor):
+                optimizer.param_groups[0]["lr"] = within
+            else:
+                rate.fill_(within)
+            return 0.0
+
+        optimizer.step(closure)
+
+    assert audited(lambda: step(0.7, 0.1), optimizer, Constant(0.1)).rates == [0.1]
+    assert weight.item() == -0.1
+    with pytest.raises(AuditError, match=r"0.1, but 0.5 is in force\nIt was 0.1 when step"):
+        audited(lambda: step(0.1, 0.5), optimizer, Constant(0.1))
+    with pytest.raises(AuditError, match=r"0.1, but 0.5 is"):
+        audited(lambda: step(0.5, torch.tensor(0.1)), optimizer, Constant(0.1))
+    assert weight.item() == -0.1
+    assert audited(lambda: step(0.1, torch.tensor(0.5)), optimizer, Constant(0.1)).rates == [0.1]
+    assert weight.item() == -0.2
+
+
+def test_a_tensor_that_a_later_call_of_lbfgs_s_closure_fills_is_seen():
+    rate = torch.tensor(0.1, dtype=torch.float64)
+    weight, optimizer = one_weight(torch.optim.LBFGS, lr=rate, max_iter=3)
+    calls = []
+
+    def closure():
+        calls.append(weight.item())
+        rate.fill_(0.1 if len(calls) < 2 else 0.5)
+        weight.grad = 2 * (weight.detach() - 1)
+        return (weight.item() - 1) ** 2
+
+    with pytest.raises(AuditError, match=r"update 0: .* 0.1, but 0.5 is"):
+        audited(lambda: optimizer.step(closure), optimizer, Constant(0.1))
+    assert len(calls) == 2
+    assert weight.item() == calls[1]  # no iteration used the wrong rate
+
+
+@pytest.mark.parametrize("parent", [torch.optim.SGD, torch.optim.LBFGS])
+def test_a_closure_may_take_arguments(parent):
+    class TellsClosure(parent):
+        def step(self, closure):
+            return super().step(functools.partial(closure, 7, backward=False))
+
+    parent([torch.zeros(1)], lr=1.0)  # torch runs hooks for the parent's step from here on
+    _, optimizer = one_weight(TellsClosure)
+    seen = []
+
+    def closure(*args, **kwargs):
+        seen.append((args, kwargs))
+        return 0.0
+
+    with audit(optimizer, Constant(0.1), updates=1):
+        optimizer.step(closure)
+    assert seen[0] == ((7,), {"backward": False})
+
+
+def begun_in_closure(optimizer, begin):
+    def closure():
+        begin()
+        return 0.0
+
+    optimizer.step(closure)
+
+
+def begun_in_hook(optimizer, begin):
+    optimizer.register_step_pre_hook(lambda *_: begin())
+    optimizer.step()
+
+
+@pytest.mark.parametrize("schedule", [Constant(0.1), None])
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.LBFGS])
+@pytest.mark.parametrize("where", [begun_in_closure, begun_in_hook])
+def test_an_audit_that_begins_within_a_step_says_what_to_do(where, kind, schedule):
+    if kind is torch.optim.LBFGS and where is begun_in_hook:
+        kind = torch.optim.Adam
+    _, optimizer = one_weight(kind)
+    message = rf"step\(\) of this {kind.__name__} was running .* Begin it before step\(\)"
+    with contextlib.ExitStack() as audits:
+        begun = []
+
+        def begin():
+            if not begun:
+                begun.append(audits.enter_context(audit(optimizer, schedule)))
+
+        with pytest.raises(AuditError, match=message):
+            where(optimizer, begin)
+        optimizer.step(lambda: 0.0)
+        assert begun[0].rates == [0.1]  # of the update that it has seen
+        with pytest.raises(AuditError, match=message):  # the block caught it, so it comes again
+            audits.close()
+
+
+def test_a_step_that_torch_runs_no_hooks_for_is_an_error():
+    class Base(torch.optim.Optimizer):
+        def step(self, closure=None):
+            pass
+
+    class Disguised(Base):
+        @functools.wraps(torch.optim.SGD.step)  # copies torch's mark that it runs hooks here
+        def step(self, closure=None):
+            return Base.step(self)
+
+    sgd()
+    optimizer = Disguised([torch.zeros(1)], {"lr": 0.1})
+    with (
+        pytest.raises(AuditError, match=r"Disguised was running .* torch runs no hooks for this"),
+        audit(optimizer, Constant(0.1)),
+    ):
+        optimizer.step()
 
 
 def test_the_closure_keeps_its_loss_and_its_error():
@@ -555,6 +678,57 @@ def test_the_step_by_which_a_checkpoint_library_makes_the_state_is_no_update():
     assert trace.rates == [schedule(k) for k in range(4)]
 
 
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.SGD])
+@pytest.mark.parametrize("arguments", [(), (None,)])  # Accelerate's wrapper passes None on
+def test_an_update_at_rate_zero_with_zero_gradients_counts(kind, arguments):
+    """A warm-up from 0 and a loss that is 0 are no checkpoint library, with or without a state."""
+    weight, optimizer = one_weight(kind)
+    schedule = warmup(Linear(4, 0.1), 3, start=0.0)
+    scheduler = ScheduleLR(optimizer, schedule, only_after_update=True)
+    with audit(optimizer, schedule, updates=8) as trace:
+        for k in range(8):
+            weight.grad.fill_(0.0 if k in (0, 7) else 1.0)
+            optimizer.step(*arguments)
+            scheduler.step()
+    assert trace.rates == [schedule(k) for k in range(8)]
+    assert scheduler.last_epoch == 8
+
+
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.SGD])
+def test_a_wrong_rate_of_zero_with_zero_gradients_is_seen(kind):
+    weight, optimizer = one_weight(kind, lr=0.0)
+    weight.grad.zero_()
+    with pytest.raises(AuditError, match=r"update 0: .* 0.1, but 0 is"):
+        audited(optimizer.step, optimizer, Constant(0.1))
+
+
+@pytest.mark.parametrize("kind", [torch.optim.AdamW, torch.optim.SGD])
+def test_a_checkpoint_library_may_step_through_a_wrapper(kind):
+    """A wrapper may pass the library's ``closure=None`` on without its name."""
+    from torch.distributed.checkpoint.state_dict import _init_optim_state
+
+    class Passes:
+        def __init__(self, optimizer):
+            self.optimizer = optimizer
+
+        def __getattr__(self, name):
+            return getattr(self.optimizer, name)
+
+        def step(self, closure=None):
+            self.optimizer.step(closure)
+
+    weight, optimizer = one_weight(kind)
+    weight.grad = None
+    scheduler = ScheduleLR(optimizer, Linear(4, 0.4), only_after_update=True)
+    with audit(Passes(optimizer), Linear(4, 0.4), updates=1) as trace:
+        _init_optim_state(Passes(optimizer))
+        scheduler.step()
+        assert scheduler.last_epoch == 0
+        weight.grad = torch.ones_like(weight)
+        optimizer.step()
+    assert trace.rates == [0.4]
+
+
 def test_an_update_at_rate_zero_is_an_update():
     """A warm-up from 0 is a mistake to find, even if the weight has no gradient."""
     for gradient in (None, torch.ones(1)):
@@ -690,6 +864,44 @@ def test_an_error_that_the_block_catches_comes_again_at_its_end():
         audited(no_update_can_be_taken_back, optimizer, Constant(0.2))
 
 
+def test_an_error_that_is_no_audit_error_comes_again_too():
+    """A loop that skips bad batches must not train less than it seems to."""
+
+    def caught(optimizer, change=None):
+        for k in range(5):
+            if k == 2 and change:
+                change()
+            with contextlib.suppress(ValueError, ZeroDivisionError):
+                optimizer.step()
+
+    optimizer, weight = sgd(), torch.zeros(1, requires_grad=True)
+    added = functools.partial(optimizer.add_param_group, {"params": [weight], "lr": 9.0})
+    with pytest.raises(ValueError, match="has 2 param groups at update 2, but had 1"):
+        audited(lambda: caught(optimizer, added), optimizer, Constant(1.0))
+
+    optimizer = sgd()
+    with pytest.raises(ValueError, match="schedule at update 2=nan: must be a number"):
+        audited(lambda: caught(optimizer), optimizer, lambda k: 1.0 if k < 2 else math.nan)
+    with pytest.raises(ZeroDivisionError):
+        audited(lambda: caught(optimizer), optimizer, lambda k: 1.0 if k < 2 else 1 / 0)
+    with pytest.raises(ValueError, match="schedule at update 0=nan"):
+        audited(lambda: optimizer.step(lambda: 0.0), optimizer, lambda k: math.nan)
+
+
+def test_an_error_of_param_groups_is_forgotten_once_they_are_right_again():
+    optimizer = sgd()
+    optimizer.add_param_group({"params": [torch.zeros(1, requires_grad=True)]})
+
+    def block():
+        removed = optimizer.param_groups.pop()
+        with contextlib.suppress(ValueError):
+            optimizer.step()
+        optimizer.param_groups.append(removed)
+        optimizer.step()
+
+    assert audited(block, optimizer, Constant(1.0), updates=1).groups == [[1.0], [1.0]]
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
@@ -747,6 +959,87 @@ def test_torch_s_cosine_in_float32_passes():
     optimizer.param_groups[0]["lr"] = np.float32(0.1)
     with audit(optimizer, Constant(0.1)):
         optimizer.step()
+
+
+IN_FLOAT32 = {
+    "factor": (
+        lambda o: lr_scheduler.ExponentialLR(o, 0.01 ** (1 / 2000)),
+        Exponential(2000, 1.0, 0.01),
+    ),
+    "slow factor": (lambda o: lr_scheduler.ExponentialLR(o, 0.9999), lambda k: 0.9999**k),
+    "growing": (lambda o: lr_scheduler.ExponentialLR(o, 1.001), lambda k: 1.001**k),
+    "line": (lambda o: lr_scheduler.LinearLR(o, 1.0, 0.01, 2000), Linear(2000, 1.0, 0.01)),
+    "cosine": (lambda o: lr_scheduler.CosineAnnealingLR(o, 2000), Cosine(2000, 1.0)),
+}
+
+
+ROUNDINGS = r".*\nIt is in a float32 tensor\. .* adds up rounding .* pass tolerance=1e-3"
+
+
+def in_float32(name):
+    make, schedule = IN_FLOAT32[name]
+    optimizer = sgd()
+    optimizer.param_groups[0]["lr"] = torch.tensor(1.0)
+    return optimizer, make(optimizer), schedule
+
+
+@pytest.mark.parametrize("name", IN_FLOAT32)
+def test_roundings_that_torch_s_schedulers_add_up_in_float32_pass(name):
+    optimizer, scheduler, schedule = in_float32(name)
+    with audit(optimizer, schedule, updates=2000):
+        loop(optimizer, scheduler, 2000)
+
+
+@pytest.mark.parametrize("off", [1e-5, -1e-5, 5e-5, 2e-3])
+def test_a_jump_in_float32_is_no_rounding_error_however_late_it_comes(off):
+    optimizer, scheduler, schedule = in_float32("slow factor")
+
+    def block():
+        loop(optimizer, scheduler, 1500)
+        optimizer.param_groups[0]["lr"] *= 1 + off
+        optimizer.step()
+
+    with pytest.raises(AuditError, match=r"^update 1500: (?!(.|\n)*float32)"):
+        audited(block, optimizer, schedule)
+
+
+def test_no_more_than_roundings_may_add_up_in_float32():
+    def block(growth):
+        for k in range(5000):
+            optimizer.param_groups[0]["lr"].fill_((1 + growth) ** k)
+            optimizer.step()
+
+    optimizer, _, _ = in_float32("line")
+    for growth in (1e-7, -1e-7, 4e-8):  # faster than roundings, or too far after 2,500 updates
+        with pytest.raises(AuditError, match=ROUNDINGS):
+            audited(lambda growth=growth: block(growth), optimizer, Constant(1.0))
+
+
+def test_a_run_that_goes_on_in_float32_begins_without_rounding_errors():
+    """Otherwise a run that resumes one update off would pass: a long schedule moves slowly."""
+    schedule = Cosine(100_000, 0.1)
+    optimizer, _, _ = in_float32("line")
+    optimizer.param_groups[0]["lr"].fill_(schedule(49_999))
+    with (
+        pytest.raises(AuditError, match="update 50000: " + ROUNDINGS),
+        audit(optimizer, schedule, first_update=50_000),
+    ):
+        optimizer.step()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_only_float32_rates_have_room_for_roundings_that_add_up(dtype):
+    optimizer, _, schedule = in_float32("slow factor")
+    rate = optimizer.param_groups[0]["lr"] = torch.tensor(1.0, dtype=dtype)
+    off = 4 * torch.finfo(dtype).eps if dtype is torch.bfloat16 else 1e-7
+
+    def block():
+        for k in range(1001):
+            rate.fill_(schedule(k) * (1 + off * (k == 1000)))
+            optimizer.step()
+
+    with pytest.raises(AuditError, match=r"update 1000: (?!(.|\n)*float32)"):
+        audited(block, optimizer, schedule)
 
 
 def test_a_tiny_rate_is_compared_as_any_other():

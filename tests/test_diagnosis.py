@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from random import Random
 
 import numpy as np
@@ -431,12 +432,25 @@ def test_a_looser_tolerance_takes_coarser_rates():
         ({"updates": [1]}, "updates=.*must be 2 increasing update indices"),
         ({"updates": [2, 1]}, "updates=.*must be 2 increasing update indices"),
         ({"updates": [1, 2], "first_update": 2}, "from first_update=2"),
-        ({"tolerance": -1}, "tolerance=-1: must be"),
+        ({"updates": [0.9, 2.7]}, r"updates\[0\]=0.9: must be a whole number from 0, not float"),
+        ({"updates": [1, "a"]}, r"updates\[1\]='a': must be a whole number from 0, not str"),
+        ({"updates": [-1, 2]}, r"updates\[0\]=-1: must be a whole number from 0"),
+        ({"rates": [0.1, "0.2"]}, r"rates\[1\]='0.2': must be a learning rate, not str"),
+        ({"rates": [None, 0.1]}, r"rates\[0\]=None: must be a learning rate, not NoneType"),
+        ({"rates": np.ones((2, 2))}, r"rates\[0\]=array.*: must be one learning rate"),
+        ({"tolerance": -1}, "tolerance=-1: must be a relative difference from 0 to 0.1"),
+        ({"tolerance": 5}, "tolerance=5: must be a relative difference from 0 to 0.1"),
     ],
 )
 def test_a_wrong_argument_is_named(options, message):
     with pytest.raises((ValueError, TypeError), match=message):
         diagnose(**({"rates": [0.1, 0.2], "schedule": COSINE} | options))
+
+
+def test_rates_and_updates_may_be_of_any_kind_of_number():
+    rates = [np.float32(0.1), 0, Fraction(1, 8)]
+    assert diagnose(rates, lambda t: float(rates[t]), updates=np.arange(3))[0].cause == "right"
+    assert diagnose(iter([0.1]), Constant(0.1), updates=range(5, 6))[0].cause == "right"
 
 
 def test_rates_that_are_no_numbers_are_not_explained():

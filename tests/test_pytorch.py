@@ -91,6 +91,26 @@ def test_hold_makes_the_staircase_of_a_loop_that_steps_once_an_epoch():
     assert run(half, scheduler, 45) == expected
 
 
+@pytest.mark.parametrize("hold", [1, 100])
+def test_an_error_of_the_schedule_names_the_update_whatever_hold_is(hold):
+    """The audit names the same one."""
+    end = 2 * hold
+    for wrong, message in (
+        (lambda t: -1.0, f"schedule at update {end}=-1.0: must be a rate from 0"),
+        (lambda t: [][t], f"schedule: has no value at update {end} "),
+    ):
+        scheduler = ScheduleLR(sgd(), lambda t, wrong=wrong: 0.1 if t < 2 else wrong(t), hold=hold)
+        scheduler.optimizer.step()
+        with pytest.raises(ValueError, match=message):
+            scheduler.step(end)
+        momentum = [lambda t: 0.9 if t < 2 else 1.5]
+        optimizer = sgd(momentum=0.9)
+        scheduler = ScheduleLR(optimizer, Constant(0.1), hold=hold, momentum=momentum)
+        optimizer.step()
+        with pytest.raises(ValueError, match=rf"momentum\({end}\)=1.5: must be from 0"):
+            scheduler.step(end)
+
+
 def test_one_schedule_per_group():
     optimizer = sgd(groups=2)
     both = [Cosine(50, 0.1), Linear(30, 0.2)]

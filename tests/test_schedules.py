@@ -597,6 +597,18 @@ def test_a_formula_may_use_these_functions_for_numbers_and_arrays(name):
     )
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_formula_may_search_a_table_from_either_side(side):
+    @dataclass(frozen=True)
+    class Mine(Schedule):
+        def formula(self, t, xp):
+            return 1.0 * xp.searchsorted(xp.asarray([1.0, 2.0], dtype=float), t, side=side)
+
+    t = np.array([0.0, 1.0, 1.5, 2.0, 3.0])
+    assert Mine()(t).tolist() == [Mine()(x) for x in t.tolist()]
+    assert Mine()(1.0) == (0 if side == "left" else 1)
+
+
 def test_a_function_that_numbers_lack_is_named_with_those_that_they_have():
     @dataclass(frozen=True)
     class Mine(Schedule):

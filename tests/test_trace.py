@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from coslr import Cosine, CosineWarmRestarts, Linear, OneCycle, warmup
-from coslr.trace import Trace, TraceError, at_updates, checked_tolerance, explained, wrong_rate
+from coslr._comparing import explained, wrong_rate
+from coslr._rates import at_updates, checked_tolerance
+from coslr.trace import Trace, TraceError
 
 SCHEDULE = Cosine(100, 0.1)
 
@@ -41,6 +43,9 @@ def test_a_trace_knows_where_it_began():
     assert some.differences(SCHEDULE) == [[0.0] * 3]
     with pytest.raises(ValueError, match="first_update=0: must be None, because"):
         some.differences(SCHEDULE, first_update=0)
+    for wrong, error in (("x", TypeError), (0.5, TypeError), (-1, ValueError)):
+        with pytest.raises(error, match=r"first_update=.*: must be a whole number from 0"):
+            trace.differences(SCHEDULE, first_update=wrong)
 
 
 # ------------------------------------------------------------------------------------- check
@@ -92,6 +97,11 @@ def test_a_rate_that_is_no_number_does_not_pass():
     for rate in (math.nan, math.inf):
         with pytest.raises(TraceError, match="update 1"):
             Trace([[SCHEDULE(0), rate]]).check(SCHEDULE)
+    # It does not hide that the others are in float32, as TensorBoard keeps them.
+    rates = [float(np.float32(rate)) for rate in follow(SCHEDULE, range(20))]
+    rates[12] = math.nan
+    with pytest.raises(TraceError, match="update 12"):
+        Trace([rates]).check(SCHEDULE)
 
 
 def test_other_quantities_are_checked_by_name():
@@ -104,6 +114,8 @@ def test_other_quantities_are_checked_by_name():
         trace.check({"lr": SCHEDULE, "weight_decay": decay})
     with pytest.raises(ValueError, match="schedule='momentum': must be among lr, weight_decay"):
         trace.check({"momentum": decay})
+    with pytest.raises(ValueError, match=r"schedule='wd': must be among lr$"):
+        Trace([trace.rates]).check({"wd": decay})
 
 
 def test_a_loop_that_steps_once_an_epoch_holds_each_rate():

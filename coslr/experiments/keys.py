@@ -27,6 +27,7 @@ with extra("train"):
 # those that only draw or write messages. A test compares.
 TRAINING_CODE = (
     "_arguments",
+    "_comparing",
     "_configs",
     "_hypotheses",
     "_optimizers",

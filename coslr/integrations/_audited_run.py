@@ -6,8 +6,9 @@ from typing import Any
 
 from coslr._arguments import whole
 from coslr._optional import extra
+from coslr._rates import Schedules
 from coslr.audit import audit
-from coslr.trace import Schedules, Trace
+from coslr.trace import Trace
 
 with extra("train"):
     import torch
@@ -41,7 +42,9 @@ class AuditedRun:
         return self.first_update + len(self.trace.rates)
 
     def begin(self, optimizer: torch.optim.Optimizer, first_update: int) -> None:
-        """Audit `optimizer` from now on; an audit that no exception and no `end` closed is dropped.
+        """Audit `optimizer` from now on.
+
+        An earlier audit that is still open is closed without its check.
 
         Raises:
             ValueError: the run has already made all its updates.
@@ -66,5 +69,8 @@ class AuditedRun:
         self._audit.close()
 
     def drop(self, error: BaseException) -> None:
-        """Stop reading, because of this error: what is missing after an error is no news."""
+        """Stop reading, because of this error.
+
+        After an error the run lacks updates anyway, so the audit does not report them.
+        """
         self._audit.pop_all().__exit__(type(error), error, error.__traceback__)

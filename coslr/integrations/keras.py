@@ -4,8 +4,9 @@ from typing import Any
 
 from coslr._arguments import require, require_type
 from coslr._optional import extra
+from coslr._rates import at_updates, checked_steps_per_unit
 from coslr.schedules import Schedule, from_dict
-from coslr.trace import Trace, at_updates, checked_steps_per_unit
+from coslr.trace import Trace
 
 with extra("keras"):
     try:

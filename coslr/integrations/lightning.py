@@ -5,8 +5,9 @@ from typing import Any
 
 from coslr._arguments import require, whole
 from coslr._optional import extra
+from coslr._rates import Schedules
 from coslr.integrations._audited_run import AuditedRun
-from coslr.trace import Schedules, Trace
+from coslr.trace import Trace
 
 with extra("lightning"):
     import lightning

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from coslr._optional import extra
+from coslr._rates import Schedules
 from coslr.integrations._audited_run import AuditedRun
-from coslr.trace import Schedules, Trace
+from coslr.trace import Trace
 
 with extra("transformers"):
     import transformers
