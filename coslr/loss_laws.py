@@ -6,7 +6,7 @@ falls as the learning rates add up, and it stays higher as long as the rate is h
 well only near the peak rate of the runs that they were fitted to.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from coslr._arguments import require, sequence
+from coslr._arguments import not_negative, require, require_type, sequence
 from coslr._arrays import Array, floats, rates_of_one_run
 from coslr._optional import extra
 
@@ -37,7 +37,17 @@ class LossLaw:
 
     Attributes:
         law: "annealing" or "multi-power".
-        parameters: the fitted numbers by name; `fit_loss_law` has the formulas.
+        parameters: the fitted numbers by name, each at least 0, and a memory at least 1;
+            `fit_loss_law` has the formulas.
+
+    Raises:
+        ValueError, TypeError: an unknown law, other names than the law's, or a wrong number; the
+            message says what is right.
+
+    Example:
+        >>> numbers = {"L0": 2.0, "A": 1.0, "alpha": 0.5, "C": 10.0, "memory": 2.0}
+        >>> LossLaw("annealing", numbers).predict([0.04, 0.04]).round(4).tolist()
+        [7.2, 5.8355]
     """
 
     law: str
@@ -45,12 +55,14 @@ class LossLaw:
 
     def __post_init__(self) -> None:
         require(self.law in LAWS, "law", self.law, f"one of {', '.join(LAWS)}")
-        names = LAWS[self.law]
-        right = f"{', '.join(names)}, each at least 0"
+        right = f"a dict with a number for each of {', '.join(LAWS[self.law])}"
         given = self.parameters
-        complete = set(given) == set(names) and all(0 <= given[name] < np.inf for name in names)
-        require(complete, "parameters", given, right)
-        require(given.get("memory", 1) >= 1, "parameters", given, "with a memory from 1 update")
+        require_type(isinstance(given, Mapping), "parameters", given, right)
+        require(set(given) == set(LAWS[self.law]), "parameters", given, right)
+        for name, value in given.items():
+            not_negative(f"parameters[{name!r}]", value, "a number, at least 0")
+        memory = given.get("memory", 1)
+        require(memory >= 1, "parameters['memory']", memory, "at least 1 update")
 
     def predict(self, rates: ArrayLike) -> Array:
         """The loss after each update.

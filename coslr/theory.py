@@ -106,8 +106,8 @@ def quadratic_objective(
         momentum: as in `noisy_quadratic`.
 
     Returns:
-        A function of the rates, (updates,), that returns the loss and its gradient, (updates,). The
-        loss is infinite where the rates were too large for too long.
+        A function of the rates, each at least 0, (updates,), that returns the loss and its
+        gradient, (updates,). The loss is infinite where the rates were too large for too long.
 
     Raises:
         ValueError, TypeError: an argument is wrong; the message names it and says what is right.
@@ -127,7 +127,8 @@ def quadratic_objective(
 
     @np.errstate(over="ignore", invalid="ignore")
     def objective(rates: Array) -> tuple[float, Array]:
-        eta = _checked_rates_of_one_run(rates)
+        eta = checked_rates("rates", rates)
+        require(eta.ndim == 1, "rates", rates, "the rates of one run")
         xx, xv, vv = x**2, np.zeros(len(h)), np.zeros(len(h))
         passed = []
         for now in eta:  # the recursion of `noisy_quadratic`
@@ -191,7 +192,7 @@ def convex_bound(rates: ArrayLike, D: float = 1.0, G: float = 1.0) -> Array:
     for Large Model Training", ICML 2025.
     """
     D, G = positive("D", D), positive("G", G)
-    distance_factors, gradient_factors = _bound_at_every_stop(_checked_rates_of_one_run(rates))
+    distance_factors, gradient_factors = _bound_at_every_stop(_rates_of_a_bound("rates", rates))
     return D**2 * distance_factors + G**2 * gradient_factors
 
 
@@ -227,7 +228,7 @@ def tuned_bound(shape: ArrayLike, D: float = 1.0, G: float = 1.0) -> tuple[float
     Source: Schaipp et al., ICML 2025; see `convex_bound`.
     """
     D, G = positive("D", D), positive("G", G)
-    distance_factor, gradient_factor = _bound_at_the_end(_checked_rates_of_one_run(shape))
+    distance_factor, gradient_factor = _bound_at_the_end(_rates_of_a_bound("shape", shape))
     from_distance, from_gradients = D**2 * distance_factor, G**2 * gradient_factor
     return (
         float(np.sqrt(from_distance / from_gradients)),
@@ -261,7 +262,7 @@ def bound_objective(D: float = 1.0, G: float = 1.0) -> Objective:
     D, G = positive("D", D), positive("G", G)
 
     def objective(rates: Array) -> tuple[float, Array]:
-        eta = _checked_rates_of_one_run(rates)
+        eta = _rates_of_a_bound("rates", rates)
         require((eta > 0).all(), "rates", rates, "above 0 at each update")
         distance_factor, gradient_factor = _bound_at_the_end(eta)
         S = np.cumsum(eta[::-1])[::-1]
@@ -297,10 +298,11 @@ def _bound_at_every_stop(rates: Array) -> tuple[Array, Array]:
     return 1 / (2 * np.cumsum(eta)[latest]), gradient_factors[latest]
 
 
-def _checked_rates_of_one_run(rates: ArrayLike) -> Array:
-    result = checked_rates("rates", rates)
+def _rates_of_a_bound(name: str, rates: ArrayLike) -> Array:
+    """Rates for which the bound holds: those of one run, the first above 0."""
+    result = checked_rates(name, rates)
     right = "the rates of one run, the first above 0"
-    require(result.ndim == 1 and result[0] > 0, "rates", rates, right)
+    require(result.ndim == 1 and result[0] > 0, name, rates, right)
     return result
 
 

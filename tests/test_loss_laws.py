@@ -313,14 +313,27 @@ def test_a_wrong_kind_is_named(says, wrong):
     [
         ("law=", "power", ANNEALING.parameters),
         ("parameters=.*memory", "annealing", {"L0": 2.0}),
-        ("parameters=.*at least 0", "annealing", ANNEALING.parameters | {"C": -1.0}),
-        ("parameters=.*at least 0", "annealing", ANNEALING.parameters | {"A": np.nan}),
-        ("parameters=.*memory from 1", "annealing", ANNEALING.parameters | {"memory": 0.5}),
+        (r"parameters\['C'\]=-1.0.*at least 0", "annealing", ANNEALING.parameters | {"C": -1.0}),
+        (r"parameters\['A'\]=nan.*finite", "annealing", ANNEALING.parameters | {"A": np.nan}),
+        (r"parameters\['C'\]=inf.*finite", "annealing", ANNEALING.parameters | {"C": np.inf}),
+        (r"parameters\['memory'\]=0.5", "annealing", ANNEALING.parameters | {"memory": 0.5}),
     ],
 )
 def test_a_law_of_wrong_numbers(says, law, parameters):
     with pytest.raises(ValueError, match=f"(?s)^{says}"):
         LossLaw(law, parameters)
+
+
+@pytest.mark.parametrize(
+    ("says", "parameters"),
+    [
+        (r"parameters\['C'\]='big'", ANNEALING.parameters | {"C": "big"}),
+        ("parameters=", [2.0, 1.0]),
+    ],
+)
+def test_a_law_of_no_numbers(says, parameters):
+    with pytest.raises(TypeError, match=f"^{says}"):
+        LossLaw("annealing", parameters)
 
 
 @BOTH

@@ -227,11 +227,21 @@ def test_bound_objective_is_the_last_bound_and_its_gradient(rates, D, G):
         ("G", lambda: bound_objective(G=np.inf)),
         ("rates", lambda: bound_objective()([0.1, 0.0])),
         ("rates", lambda: quadratic_objective([1.0], 0.1)([])),
+        ("rates", lambda: quadratic_objective([1.0], 0.1)([[0.1]])),
+        ("shape", lambda: tuned_bound([-1, 1])),
+        ("shape", lambda: tuned_bound([0.0, 1.0])),
     ],
 )
 def test_objectives_refuse(name, make):
     with pytest.raises(ValueError, match=f"^{name}="):
         make()
+
+
+@pytest.mark.parametrize("rates", [[0.0, 0.5], [0.0, 0.0]])
+def test_the_quadratic_objective_takes_the_rates_that_the_quadratic_takes(rates):
+    loss, gradient = quadratic_objective([1.0, 0.5], 0.1)(rates)
+    assert loss == pytest.approx(noisy_quadratic(rates, [1.0, 0.5], 0.1)[-1])
+    assert np.isfinite(gradient).all()
 
 
 def test_theory_has_all_that_it_names():
@@ -276,6 +286,7 @@ def test_bound_refuses(name, arguments):
         (convex_bound, "rates", {"rates": [[0.1], [0.1, 0.2]]}),
         (convex_bound, "D", {"rates": [0.1], "D": "1"}),
         (tuned_bound, "G", {"shape": [0.1], "G": None}),
+        (tuned_bound, "shape", {"shape": ["steep"]}),
         (noisy_quadratic, "noise", {"rates": [0.1], "curvatures": [1], "noise": {}}),
         (noisy_quadratic, "curvatures", {"rates": [0.1], "curvatures": "1, 2", "noise": 0}),
         (

@@ -18,12 +18,11 @@ from typing import Any
 
 import numpy as np
 
-import coslr.loss_laws
 import coslr.optimal
 import coslr.schedules
 import coslr.theory
 from coslr._arguments import require
-from coslr.course import published
+from coslr.course import published, theories
 from coslr.course.evidence import standings
 from coslr.experiments import outcomes
 
@@ -101,10 +100,10 @@ def evidence(
 NAMES: Mapping[str, Any] = {
     **{name: what for name, what in vars(coslr.schedules).items() if not name.startswith("_")},
     "evidence": evidence,
-    "loss_laws": coslr.loss_laws,
     "np": np,
     "optimal": coslr.optimal,
     "published": published,
+    "theories": theories,
     "theory": coslr.theory,
 }
 

@@ -190,15 +190,6 @@ def makes_a_difference(words: Words) -> str:
     return every({key: BETTER if word == WORSE else word for key, word in words.items()})
 
 
-def disrupts(words: Words) -> str:
-    """A sudden drop harms the run: the epoch after it is worse than the one before.
-
-    >>> disrupts({"a": "better"}), disrupts({"a": "worse"})
-    ('contradicted', 'supported')
-    """
-    return matters(words)
-
-
 def fast_moderate_fast(words: Words) -> str:
     """The cosine is ahead of step, and level with the exponential.
 
@@ -436,7 +427,7 @@ CLAIMS = (
         "sudden changes might disrupt training",
         "05_train_a_cnn",
         {key: Ref("train_a_cnn", regime, *protocol.FIRST_DROP) for key, regime in _REGIMES.items()},
-        disrupts,
+        matters,
     ),
     Claim(
         "more exploration early on",

@@ -90,6 +90,9 @@ def standings(name: str, contest: str, folder: Path | None = None) -> Standings:
         contest: of the contest in it.
         folder: where the tables are; None is `evidence_folder()`.
 
+    Raises:
+        ValueError: there is no such study or contest.
+
     Example:
         >>> standings("train_a_cnn", "no weight decay").contest.judge_seeds[0]
         1000

@@ -1,13 +1,11 @@
 """Every comparison that tests the article, drawn under its statement, with the verdict beside it.
 
-`panels` sorts the comparisons, and `forest` draws a panel. `tally` counts the verdicts, and `page`
-has every statement in one table, with what others found. All read the tables of the evidence, so
-they change as these grow.
+`panels` sorts the comparisons, and `forest` draws a panel. `tally` counts the verdicts. All read
+the tables of the evidence, so they change as these grow.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from itertools import groupby
 from pathlib import Path
 from textwrap import fill
@@ -19,6 +17,7 @@ from coslr._arguments import require, whole
 from coslr._optional import extra
 from coslr.course import claims, plotting
 from coslr.course.claims import CLAIMS, Claim, Contests, Ref
+from coslr.course.verdicts import MARKS
 from coslr.experiments import outcomes
 from coslr.experiments.comparisons import MINUS, Comparison
 
@@ -26,16 +25,6 @@ with extra("course"):
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# verdict -> a sign that needs no colour, in the order of the tally.
-SIGNS = {
-    claims.SUPPORTED: "✓",
-    claims.PARTLY: "◐",
-    claims.NO_DIFFERENCE: "=",
-    claims.CONTRADICTED: "✗",
-    outcomes.OPEN: "?",
-    claims.NOT_RUN: "…",
-    claims.UNTESTED: "–",
-}
 COLORS = {  # as in the explorable "How many seeds?"
     outcomes.BETTER: "#007A59",
     outcomes.WORSE: "#B84A00",
@@ -98,7 +87,7 @@ class Panel:
 def panels(folder: Path | None = None, most: int = MOST_LINES) -> list[Panel]:
     """What there is to draw, in the order of the lessons.
 
-    A statement of which no comparison has run is in no panel; `tally` and `page` have it.
+    A statement of which no comparison has run is in no panel; `tally` counts it.
 
     Args:
         folder: where the tables are; None is `coslr.course.evidence.evidence_folder()`.
@@ -131,7 +120,7 @@ def _blocks(claim: Claim, contests: Contests) -> Iterator[tuple[str, Block]]:
     """(kind of measure, block) for each kind of measure in which a comparison has run."""
     compared = claim.comparisons(contests)
     verdict = claim.verdict(compared)
-    kinds = {key: _kind(found.measure) for key, found in compared.items()}
+    kinds = {key: outcomes.kind_of(found.measure).name for key, found in compared.items()}
     waiting = sum(found.waiting for found in compared.values())
     for kind in sorted(set(kinds.values())):
         here = {key: found for key, found in compared.items() if kinds[key] == kind}
@@ -143,10 +132,6 @@ def _blocks(claim: Claim, contests: Contests) -> Iterator[tuple[str, Block]]:
         if rows:
             yield kind, Block(claim.says, verdict, rows, waiting)
             waiting = 0  # the statement's first block counts them, whatever their measure
-
-
-def _kind(measure: str) -> str:
-    return measure.rpartition("_")[2]
 
 
 def _name(ref: Ref, lesson: str) -> str:
@@ -267,12 +252,12 @@ def _draw(ax: Axes, y: int, found: Comparison, name: str, factor: int, reach: fl
     if outcome is None:  # the runs diverged, or the best peak was at an edge
         _write(ax, y, "", "no result", color=SOFT)
         return
-    said = f"{'slightly ' * outcome.slightly}{outcome.word}"
     _, unit, digits = outcomes.shown_as(found.measure)
-    number = f"{factor * outcome.difference:+.{digits}f} {unit}".replace("-", "−").strip()
+    rounded = round(factor * outcome.difference, digits) + 0.0  # adding 0 turns -0.0 into 0.0
+    number = f"{rounded:+.{digits}f} {unit}".replace("-", "−").strip()
     color = COLORS[outcome.word]
     low, middle, high = factor * np.array([outcome.low, outcome.difference, outcome.high])
-    label = f"{' '.join(name.split())} ({number}, {said})"
+    label = f"{' '.join(name.split())} ({number}, {outcome.spoken})"
     ax.plot([low, high], [y, y], color=color, linestyle="-", linewidth=2, label=label)
     for way in {np.sign(end) * reach for end in (low, high) if abs(end) > reach}:
         arrow = {"arrowstyle": "-|>", "color": color, "linewidth": 2}
@@ -280,7 +265,7 @@ def _draw(ax: Axes, y: int, found: Comparison, name: str, factor: int, reach: fl
     if abs(middle) <= reach:
         face = "white" if outcome.word == outcomes.OPEN else color
         ax.plot(middle, y, "o", color=color, markerfacecolor=face, markersize=6, label="_middle")
-    _write(ax, y, "", f"{number}, {said}", color=color)
+    _write(ax, y, "", f"{number}, {outcome.spoken}", color=color)
 
 
 def _counted(number: int, what: str) -> str:
@@ -303,7 +288,7 @@ def tally(folder: Path | None = None) -> Axes:
     contests = Contests(folder)
     found = [(claim.verdict(claim.comparisons(contests)), claim) for claim in CLAIMS]
     ax = plotting.axes("statements", "verdict", "A dot is a statement of the article", height=3.2)
-    for row, verdict in enumerate(SIGNS):
+    for row, verdict in enumerate(MARKS):
         # Measured ones first.
         settled = sorted(bool(claim.definition) for word, claim in found if word == verdict)
         if not settled:
@@ -319,8 +304,8 @@ def tally(folder: Path | None = None) -> Axes:
         face: dict[str, Any] = {"markerfacecolor": "white", "label": "_rings"}
         ax.plot(rings, np.full(len(rings), row), "o", color=color, markersize=9, **face)
         ax.text(len(settled) + 0.8, row, said, va="center", fontsize=9, color=SOFT)
-    ax.set_yticks(range(len(SIGNS)), [*SIGNS])
-    ax.set_ylim(len(SIGNS) - 0.5, -0.5)
+    ax.set_yticks(range(len(MARKS)), [*MARKS])
+    ax.set_ylim(len(MARKS) - 0.5, -0.5)
     ax.set_xlim(0.4, max(30, ax.dataLim.x1 + 3))
     ax.grid(visible=False)
     ax.spines["left"].set_visible(False)
@@ -337,52 +322,3 @@ def _of(settled: Sequence[bool]) -> str:
     if by_definition == len(settled):
         return "by definition"
     return f"{by_definition} by definition" if by_definition else "measured"
-
-
-def page(folder: Path | None = None) -> plotting.Described:
-    """Every statement in the article's order: verdict, what it rests on, and what others found.
-
-    It has no colours, so it reads the same on light and on dark pages.
-
-    Args:
-        folder: where the tables are; None is `coslr.course.evidence.evidence_folder()`.
-
-    Example:
-        >>> page()
-        Table: the verdicts on 37 statements
-    """
-    contests = Contests(folder)
-    head = ("the article says", "lesson", "verdict", "it rests on", "what others found")
-    rows = "\n".join(_row(claim, claim.comparisons(contests)) for claim in CLAIMS)
-    html = (
-        "<table>\n<thead><tr>"
-        + "".join(f'<th scope="col" style="text-align: left">{name}</th>' for name in head)
-        + f"</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
-    )
-    return plotting.Described(html, f"Table: the verdicts on {len(CLAIMS)} statements")
-
-
-def _row(claim: Claim, compared: Mapping[str, Comparison]) -> str:
-    verdict = claim.verdict(compared)
-    cells = (
-        claim.lesson[:2],
-        f"{SIGNS[verdict]} {verdict}",
-        _rests_on(claim, compared),
-        claim.literature,
-    )
-    left = 'style="text-align: left"'
-    said = "".join(f"<td {left}>{escape(cell)}</td>" for cell in cells)
-    return f'<tr><th scope="row" {left}>{escape(claim.says)}</th>{said}</tr>'
-
-
-def _rests_on(claim: Claim, compared: Mapping[str, Comparison]) -> str:
-    """The reason of a verdict that needs no run, or the outcomes so far."""
-    changed = f"; changed after the data: {claim.changed}" * bool(claim.changed)
-    if claim.definition:
-        return f"by definition: {claim.definition.removesuffix('.')}{changed or '.'}"
-    if claim.untested:
-        return claim.untested
-    waiting = sum(found.waiting for found in compared.values())
-    words = [found.word for found in compared.values() if not found.waiting]
-    parts = [f"{words.count(word)} {word}" for word in (*COLORS, "no result") if word in words]
-    return ", ".join([*parts, *([f"{waiting} not run yet"] if waiting else [])]) + changed

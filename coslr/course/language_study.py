@@ -17,9 +17,10 @@ from coslr.experiments import studies
 from coslr.experiments.contests import Contest, Entry
 from coslr.experiments.ensembles import mean_weights
 from coslr.experiments.models import SmallTransformer, post_norm_transformer
-from coslr.experiments.one_trial import load_data
+from coslr.experiments.one_trial import Snapshot, load_data
 from coslr.experiments.text import Excerpt
 from coslr.experiments.training import evaluate
+from coslr.experiments.trials import Trial
 from coslr.schedules import WSD, Constant, Cosine, Linear, Polynomial, Schedule, join, warmup
 
 with extra("train"):
@@ -126,20 +127,34 @@ _KEPT = tuple(
 )
 
 
-def averaged(
-    contest: Contest, table: pd.DataFrame, seed: int, weights: Mapping[int, float]
-) -> dict[str, float]:
-    """The network whose weights are a mean over epochs of the plateau.
+def mean_network(
+    trial: Trial, kept: Mapping[int, Snapshot], weights: Mapping[int, float]
+) -> torch.nn.Module:
+    """The network whose weights are a mean over epochs of one run.
 
     Args:
-        contest, table, seed: as `Derived` passes them.
+        trial: of the run.
+        kept: its snapshots by epoch, each with "weights".
         weights: epoch -> its share in the mean.
     """
-    (trial,) = contest.at_best("plateau", table, [seed])
-    kept = studies.run([trial], workers=1, progress=False).snapshots[0]
     state = mean_weights([kept[epoch]["weights"] for epoch in weights], [*weights.values()])
     model = trial.model(size=trial.data.size, seed=trial.seed)
     model.load_state_dict({name: torch.as_tensor(value) for name, value in state.items()})
+    return model
+
+
+def averaged(
+    contest: Contest, table: pd.DataFrame, seed: int, weights: Mapping[int, float]
+) -> dict[str, float]:
+    """What the mean over epochs of the plateau's network measures.
+
+    Args:
+        contest, table, seed: as `Derived` passes them.
+        weights: as `mean_network` takes them.
+    """
+    (trial,) = contest.at_best("plateau", table, [seed])
+    kept = studies.run([trial], workers=1, progress=False).snapshots[0]
+    model = mean_network(trial, kept, weights)
     report = load_data(trial.data)[1]
     accuracy, loss = evaluate(model, report.x_test, report.y_test)
     return {"eta_max": trial.eta_max, "test_accuracy": accuracy, "test_loss": loss}

@@ -281,51 +281,6 @@ def _spread(heights: NDArray[np.float64], apart: float) -> NDArray[np.float64]:
     return np.asarray(isotonic_regression(heights - shift).x + shift)
 
 
-def recorded(
-    ax: Axes,
-    rates: Sequence[float],
-    schedule: Callable[[float], float],
-    *,
-    steps_per_unit: float = 1,
-    first_update: int = 0,
-    tolerance: float = 1e-9,
-) -> Axes:
-    """Draw the rates that an audit recorded over their schedule, and circle the first wrong one.
-
-    Args:
-        ax: the axes to draw on, from `axes`.
-        rates: the `rates` of a trace, or one of its `groups`.
-        schedule: the function of t that the rates should follow.
-        steps_per_unit: updates in one unit of the schedule, as the audit takes it.
-        first_update: the index of the first rate, as the audit takes it.
-        tolerance: the relative difference that counts as rounding, as the audit takes it.
-
-    Returns:
-        `ax`.
-
-    Example:
-        >>> from coslr import Cosine
-        >>> ax = recorded(axes("update", "learning rate"), [0.1, 0.1, 0.1], Cosine(50, 0.1))
-        >>> [line.get_label() for line in ax.lines]
-        ['schedule', 'recorded', 'update 1: 0.1, not 0.0999013']
-    """
-    updates = np.arange(first_update, first_update + len(rates))
-    # With one step a unit, t stays a whole number, so that a schedule may look rates up in a list.
-    times = updates if steps_per_unit == 1 else updates / steps_per_unit
-    right = np.array([float(schedule(t)) for t in times.tolist()])
-    found = np.asarray(rates, dtype=float)
-    ax.plot(updates, right, label="schedule")
-    ax.plot(updates, found, label="recorded")
-    close = abs(found - right) <= np.maximum(tolerance * abs(right), 1e-15)
-    wrong = np.flatnonzero(~close)  # ~close and not "further apart", which NaN never is
-    if wrong.size:
-        k = wrong[0]
-        label = f"update {updates[k]}: {found[k]:.6g}, not {right[k]:.6g}"
-        ax.plot(updates[k], found[k], "o", color="black", fillstyle="none", ms=10, label=label)
-    ax.set_ylim(bottom=0)
-    return legend(ax)
-
-
 def legend(ax: Axes, **options: Any) -> Axes:
     """A legend in the course's style, by default beside the axes, where it hides no line.
 

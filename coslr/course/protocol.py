@@ -5,8 +5,9 @@
   seeds chooses: of the validation accuracy, if the contest names nothing else. Where a schedule's
   shape depends on a ratio, such as an exponential's floor, the ratio is searched too, so that
   schedule gets more effort and not less.
-* Other seeds are judged, at the chosen peak alone, on test images. No study of the first edition
-  used a seed from 900 on.
+* Other seeds are judged, at the chosen peak alone, on test images. Judged seeds begin at 1000 and
+  search seeds at 900; the folds of cross-validation have their own, from 1100. No study of the
+  first edition used a seed from 900 on.
 * A study lists its comparisons. `coslr.experiments.outcomes` says what counts as better, worse,
   equivalent or open, and gives the margins. The first measure decides; the others are shown.
 * "half" measures are those of the same runs at half of the budget. ``gap_loss`` is the test loss

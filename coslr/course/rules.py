@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from coslr._arguments import require
 from coslr._optional import extra
 from coslr.experiments.contests import Contest, Entry
 from coslr.experiments.trials import Trial
@@ -37,7 +38,7 @@ class Evidence:
     """One study of the evidence.
 
     Attributes:
-        name: the lesson that it belongs to, without its number.
+        name: of the study and of its tables.
         contests: in the order in which they run.
         comparisons: which pairs are compared, as (contest, a, b).
         measures: columns of the table; the first decides.
@@ -57,8 +58,14 @@ class Evidence:
         return next((wanted for contest in self.contests if (wanted := contest.pending(table))), [])
 
     def contest(self, name: str) -> Contest:
-        """The contest of this name."""
-        return next(contest for contest in self.contests if contest.name == name)
+        """The contest of this name.
+
+        Raises:
+            ValueError: there is no such contest.
+        """
+        named = {contest.name: contest for contest in self.contests}
+        require(name in named, "contest", name, f"one of {', '.join(named)}")
+        return named[name]
 
 
 def against(contest: str, a: str, *others: str) -> tuple[tuple[str, str, str], ...]:

@@ -1,47 +1,72 @@
-"""The article on trial as one figure: a row for each statement, with its verdict.
+"""The article on trial as tables in HTML: a row for each statement, with its verdict.
 
-It is a table in HTML that needs no script, and it fetches nothing. Each verdict has a word, and a
-mark whose shape and colour are its own, so a reader who sees no colour, or no marks, loses nothing.
-The colours are in ``docs/site.css``.
+`figure` is for the site, and `page` for a notebook. Both need no script and fetch nothing. Each
+verdict has a word, and a mark or a sign of its own shape, so a reader who sees no colour, or no
+marks, loses nothing. The colours of the marks are in ``docs/site.css``.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from coslr._arguments import require
 from coslr.course import claims
-from coslr.experiments.outcomes import OPEN
+from coslr.course.claims import CLAIMS, Claim, Contests
+from coslr.course.plotting import Described
+from coslr.experiments.comparisons import Comparison
+from coslr.experiments.outcomes import BETTER, EQUIVALENT, OPEN, WORSE
 
-# verdict -> (its class in the style sheet, its mark), in the order of the count above the table.
+
+class Mark(NamedTuple):
+    """How a verdict looks.
+
+    Attributes:
+        kind: its class in the style sheet.
+        drawing: the parts of an SVG picture of 20 by 20.
+        sign: a character in place of the picture.
+    """
+
+    kind: str
+    drawing: str
+    sign: str
+
+
+# verdict -> its mark, in the order of the counts.
 MARKS = {
-    claims.SUPPORTED: (
+    claims.SUPPORTED: Mark(
         "supported",
         '<circle class="fill" cx="10" cy="10" r="9"/><path class="cut" d="M5.5 10.5l3 3 6-7"/>',
+        "✓",
     ),
-    claims.PARTLY: (
+    claims.PARTLY: Mark(
         "partly",
         '<circle cx="10" cy="10" r="8"/><path class="fill" d="M10 2a8 8 0 0 0 0 16z"/>',
+        "◐",
     ),
-    claims.NO_DIFFERENCE: ("same", '<path d="M3 7h14M3 13h14"/>'),
-    claims.CONTRADICTED: (
+    claims.NO_DIFFERENCE: Mark("same", '<path d="M3 7h14M3 13h14"/>', "="),
+    claims.CONTRADICTED: Mark(
         "contradicted",
         '<path class="fill" d="M10 0L20 10 10 20 0 10z"/>'
         '<path class="cut" d="M7 7l6 6M13 7l-6 6"/>',
+        "✗",
     ),
-    OPEN: ("open", '<circle cx="10" cy="10" r="8"/>'),
-    claims.NOT_RUN: (
+    OPEN: Mark("open", '<circle cx="10" cy="10" r="8"/>', "?"),
+    claims.NOT_RUN: Mark(
         "waiting",
         '<circle class="fill" cx="3" cy="10" r="2"/><circle class="fill" cx="10" cy="10" r="2"/>'
         '<circle class="fill" cx="17" cy="10" r="2"/>',
+        "…",
     ),
-    claims.UNTESTED: ("waiting", '<path d="M3 10h14"/>'),
+    claims.UNTESTED: Mark("waiting", '<path d="M3 10h14"/>', "–"),
 }
+
+# ------------------------------------------------------------------------------- for the site
 
 
 def figure(rows: Sequence[Mapping[str, Any]], lessons: Mapping[str, str], folder: str) -> str:
-    """The figure as one piece of HTML.
+    """The table of the site's first page, under a count of each verdict.
 
     Args:
         rows: what `coslr.course.claims.report` returns.
@@ -96,10 +121,10 @@ def _row(row: Mapping[str, Any], lessons: Mapping[str, str], folder: str) -> str
 
 def _shown(verdict: str, words: str) -> str:
     """A verdict's mark and words. A screen reader passes over the mark and reads the words."""
-    kind, mark = MARKS[verdict]
+    mark = MARKS[verdict]
     return (
-        f'<span class="verdict {kind}"><svg viewBox="0 0 20 20" width="16" height="16" '
-        f'aria-hidden="true">{mark}</svg> {escape(words)}</span>'
+        f'<span class="verdict {mark.kind}"><svg viewBox="0 0 20 20" width="16" height="16" '
+        f'aria-hidden="true">{mark.drawing}</svg> {escape(words)}</span>'
     )
 
 
@@ -110,3 +135,56 @@ def _from(row: Mapping[str, Any]) -> str:
     number = len(row["comparisons"])
     measured = f"{number} comparison{'s' if number > 1 else ''}"
     return f' <span class="from">{"by definition" if row["by_definition"] else measured}</span>'
+
+
+# ---------------------------------------------------------------------------- for a notebook
+
+
+def page(folder: Path | None = None) -> Described:
+    """Every statement in the article's order: verdict, what it rests on, and what others found.
+
+    It has no colours, so it reads the same on light and on dark pages.
+
+    Args:
+        folder: where the tables are; None is `coslr.course.evidence.evidence_folder()`.
+
+    Example:
+        >>> page()
+        Table: the verdicts on 37 statements
+    """
+    contests = Contests(folder)
+    head = ("the article says", "lesson", "verdict", "it rests on", "what others found")
+    rows = "\n".join(_statement(claim, claim.comparisons(contests)) for claim in CLAIMS)
+    html = (
+        "<table>\n<thead><tr>"
+        + "".join(f'<th scope="col" style="text-align: left">{name}</th>' for name in head)
+        + f"</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
+    )
+    return Described(html, f"Table: the verdicts on {len(CLAIMS)} statements")
+
+
+def _statement(claim: Claim, compared: Mapping[str, Comparison]) -> str:
+    verdict = claim.verdict(compared)
+    cells = (
+        claim.lesson[:2],
+        f"{MARKS[verdict].sign} {verdict}",
+        _rests_on(claim, compared),
+        claim.literature,
+    )
+    left = 'style="text-align: left"'
+    said = "".join(f"<td {left}>{escape(cell)}</td>" for cell in cells)
+    return f'<tr><th scope="row" {left}>{escape(claim.says)}</th>{said}</tr>'
+
+
+def _rests_on(claim: Claim, compared: Mapping[str, Comparison]) -> str:
+    """The reason of a verdict that needs no run, or the outcomes so far."""
+    changed = f"; changed after the data: {claim.changed}" * bool(claim.changed)
+    if claim.definition:
+        return f"by definition: {claim.definition.removesuffix('.')}{changed or '.'}"
+    if claim.untested:
+        return claim.untested
+    waiting = sum(found.waiting for found in compared.values())
+    words = [found.word for found in compared.values() if not found.waiting]
+    said = (BETTER, WORSE, EQUIVALENT, OPEN, "no result")
+    parts = [f"{words.count(word)} {word}" for word in said if word in words]
+    return ", ".join([*parts, *([f"{waiting} not run yet"] if waiting else [])]) + changed

@@ -15,7 +15,7 @@ from typing import Any
 from coslr._arguments import require
 from coslr._optional import extra
 from coslr.experiments import search
-from coslr.experiments.outcomes import low_is_good
+from coslr.experiments.outcomes import kind_of, low_is_good
 from coslr.experiments.trials import Trial, grid
 from coslr.schedules import Schedule
 
@@ -93,6 +93,7 @@ class Contest:
         both = sorted({*self.search_seeds} & {*self.judge_seeds})
         require(not both, "judge_seeds", both, "seeds that choose no peak")
         require(self.by.startswith("validation_"), "by", self.by, "a measure of validation images")
+        kind_of(self.by, "by")  # raises where nothing says whether a high value is good
         for entry in self.entries:
             searched = [other.name for other in self.entries if not other.peak_from]
             known = not entry.peak_from or entry.peak_from in searched
@@ -142,9 +143,11 @@ class Contest:
             seeds: any seeds, also others than the contest's.
 
         Raises:
-            ValueError: the search is not over, or has no result.
+            ValueError: there is no such entry; its search is not over, or has no result.
         """
-        (entry,) = (entry for entry in self.entries if entry.name == name)
+        named = {entry.name: entry for entry in self.entries}
+        require(name in named, "name", name, f"one of {', '.join(named)}")
+        entry = named[name]
         variant, eta, _, obstacle = self._choice(entry, table)
         require(eta == eta, "name", name, f"an entry with a best peak, but {obstacle}")
         return self._trials(entry, variant, (eta,), JUDGE, seeds)

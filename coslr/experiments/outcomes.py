@@ -25,31 +25,80 @@ from coslr._optional import extra
 with extra("train"):
     from scipy import optimize, stats
 
-# A smaller difference would not change what anybody does: three images in a thousand, a hundredth
-# of a nat of loss, three runs in a hundred, a hundredth of the height of a landscape.
-MARGINS = {"accuracy": 0.003, "loss": 0.01, "share": 0.03, "height": 0.01}
-
 BETTER, WORSE, EQUIVALENT, OPEN = "better", "worse", "equivalent", "open"
 
 
+@dataclass(frozen=True)
+class Kind:
+    """A kind of measure: what is good, which difference matters, and how a text shows it.
+
+    Attributes:
+        name: the last word of the measure's name.
+        margin: a smaller difference would not change what anybody does.
+        low_is_good: whether the smaller value is the better one.
+        factor: a text shows the value times this.
+        unit: of the shown value; "" where it has none.
+        digits: decimals of the shown value.
+    """
+
+    name: str
+    margin: float
+    low_is_good: bool
+    factor: int
+    unit: str
+    digits: int
+
+
+# The margins: three images in a thousand, a hundredth of a nat, three runs in a hundred, and a
+# hundredth of the height of a landscape.
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("accuracy", margin=0.003, low_is_good=False, factor=100, unit="points", digits=2),
+        Kind("loss", margin=0.01, low_is_good=True, factor=1, unit="nats", digits=4),
+        Kind("share", margin=0.03, low_is_good=False, factor=100, unit="points", digits=2),
+        Kind("height", margin=0.01, low_is_good=True, factor=1, unit="", digits=4),
+    )
+}
+
+
+def kind_of(measure: str, argument: str = "measure") -> Kind:
+    """The kind of a measure, by the last word of its name.
+
+    Args:
+        measure: the name, such as "test_accuracy".
+        argument: what an error calls it.
+
+    Raises:
+        ValueError: the name ends in no word of `KINDS`.
+
+    Example:
+        >>> kind_of("test_accuracy").name, kind_of("escaped_share").margin
+        ('accuracy', 0.03)
+    """
+    name = measure.rpartition("_")[2]
+    require(name in KINDS, argument, measure, f"a name that ends in one of {', '.join(KINDS)}")
+    return KINDS[name]
+
+
 def margin_of(measure: str) -> float:
-    """The margin of a measure, by the last word of its name.
+    """The margin of a measure; an unknown measure is a ``ValueError``.
 
     >>> margin_of("test_accuracy"), margin_of("test_loss"), margin_of("escaped_share")
     (0.003, 0.01, 0.03)
     """
-    kind = measure.rpartition("_")[2]
-    require(kind in MARGINS, "measure", measure, f"a name that ends in one of {', '.join(MARGINS)}")
-    return MARGINS[kind]
+    return kind_of(measure).margin
 
 
 def low_is_good(measure: str) -> bool:
     """Whether the smaller value is the better one: of a loss and of a height.
 
+    An unknown measure is a ``ValueError``.
+
     >>> low_is_good("test_loss"), low_is_good("test_accuracy")
     (True, False)
     """
-    return measure.endswith(("loss", "height"))
+    return kind_of(measure).low_is_good
 
 
 @dataclass(frozen=True)
@@ -79,6 +128,11 @@ class Outcome:
         """Whether a difference was found and is too small to matter."""
         return self.word in (BETTER, WORSE) and max(abs(self.low), abs(self.high)) <= self.margin
 
+    @property
+    def spoken(self) -> str:
+        """The word, after "slightly" where the difference is too small to matter."""
+        return f"slightly {self.word}" if self.slightly else self.word
+
 
 def judge(differences: ArrayLike, measure: str, margin: float | None = None) -> Outcome:
     """The outcome of paired differences a - b, one for each seed.
@@ -107,9 +161,9 @@ def judge(differences: ArrayLike, measure: str, margin: float | None = None) -> 
     values = np.asarray(differences, dtype=float)
     usable = values.ndim == 1 and len(values) >= 2 and bool(np.isfinite(values).all())
     require(usable, "differences", differences, "at least two finite numbers, one for each seed")
+    sign = -1 if low_is_good(measure) else 1
     margin = margin_of(measure) if margin is None else positive("margin", margin)
     mean, (low, high), (low90, high90) = student_intervals(values, 0.95, 0.90)
-    sign = -1 if low_is_good(measure) else 1
     if low > 0 or high < 0:
         word = BETTER if sign * mean > 0 else WORSE
     elif -margin <= low90 and high90 <= margin:
@@ -198,12 +252,13 @@ def power_to_find(difference: float, spread: float, n: int) -> float:
 def shown_as(measure: str) -> tuple[int, str, int]:
     """How a measure is shown: the factor, the unit, and the decimals.
 
+    An unknown measure is a ``ValueError``.
+
     >>> shown_as("test_accuracy"), shown_as("test_loss")
     ((100, 'points', 2), (1, 'nats', 4))
     """
-    if measure.endswith(("accuracy", "share")):
-        return 100, "points", 2
-    return 1, "nats" if measure.endswith("loss") else "", 4
+    kind = kind_of(measure)
+    return kind.factor, kind.unit, kind.digits
 
 
 def in_words(outcome: Outcome, measure: str) -> str:
@@ -223,5 +278,4 @@ def in_words(outcome: Outcome, measure: str) -> str:
         return f"equivalent within {within} ({interval})"
     if outcome.word == OPEN:
         return f"not told apart ({interval})"
-    slightly = "slightly " if outcome.slightly else ""
-    return f"{slightly}{outcome.word} by {size} ({interval})"
+    return f"{outcome.spoken} by {size} ({interval})"

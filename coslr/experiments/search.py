@@ -51,9 +51,7 @@ def significant(value: float) -> float:
     >>> significant(0.141421)
     0.1414
     """
-    if math.isnan(value):
-        return value
-    return float(round(value, FIGURES - 1 - math.floor(math.log10(value))))
+    return float(f"{value:.{FIGURES}g}")
 
 
 def progress(scores: Mapping[float, float], centre: float) -> Progress:

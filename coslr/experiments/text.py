@@ -9,6 +9,7 @@ import dataclasses
 import gzip
 import hashlib
 import itertools
+import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -40,7 +41,7 @@ def novel() -> str:
     """
     try:
         content = gzip.decompress(TEXT.read_bytes())
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{TEXT.name} is missing or damaged: install coslr again") from error
     if hashlib.sha256(content).hexdigest() != TEXT_SHA256:
         raise DataError(f"{TEXT.name} is not the one that belongs to coslr: install it again")
@@ -104,7 +105,7 @@ class Excerpt:
     Attributes:
         context: how many characters the model sees at most, from 1.
         n_train: windows in an epoch. An epoch is no pass through the novel, but so many draws.
-        size: `context`, under the name by which models are told.
+        size: the same as `context`; models take it under this name.
 
     Raises:
         TypeError, ValueError: the argument, its value, and what would be right.

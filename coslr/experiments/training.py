@@ -21,7 +21,6 @@ from coslr.experiments.randomness import check_seed, seeded
 from coslr.pytorch import ScheduleLR, audit
 
 with extra("train"):
-    import pandas as pd
     import torch
     from torch import nn
     from torch.nn.functional import cross_entropy
@@ -51,33 +50,6 @@ class History:
     test_loss: NDArray[np.float64]
     updates_per_epoch: int
     diverged: bool
-
-    def updates(self) -> pd.DataFrame:
-        """One row per update: update (from 0), epoch (update / updates_per_epoch), rate, loss.
-
-        Example:
-            >>> ones = np.ones(4)
-            >>> History(ones, ones, ones[:2], ones[:2], 2, False).updates()["epoch"].tolist()
-            [0.0, 0.5, 1.0, 1.5]
-        """
-        update = np.arange(len(self.rates))
-        epoch = update / self.updates_per_epoch
-        return pd.DataFrame(
-            {"update": update, "epoch": epoch, "rate": self.rates, "loss": self.losses}
-        )
-
-    def epochs(self) -> pd.DataFrame:
-        """One row per epoch: epoch (1 is after the first), test_accuracy, test_loss.
-
-        Example:
-            >>> ones = np.ones(4)
-            >>> History(ones, ones, ones[:2], ones[:2], 2, False).epochs()["epoch"].tolist()
-            [1, 2]
-        """
-        epoch = np.arange(1, len(self.test_loss) + 1)
-        return pd.DataFrame(
-            {"epoch": epoch, "test_accuracy": self.test_accuracy, "test_loss": self.test_loss}
-        )
 
 
 @runtime_checkable

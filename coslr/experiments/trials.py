@@ -75,6 +75,9 @@ class Split:
             Two sets with the same training images. The test images of the first are the validation
             images, to choose by; those of the second are test images, to report on.
 
+        Raises:
+            ValueError: there are fewer images than `n_train` + `n_validation`, or than `n_test`.
+
         Example:
             >>> choose, report = Split(n_train=1000, n_validation=500, n_test=200).load()
             >>> choose
@@ -83,7 +86,8 @@ class Split:
             Images(1000 training and 200 test images, 14x14, cpu)
         """
         images = fashion_mnist(full=self.full, folder=self.folder, size=self.size)
-        both = balanced(images.y_train, self.n_train + self.n_validation, len(images.classes))
+        n, name = self.n_train + self.n_validation, "n_train + n_validation"
+        both = balanced(images.y_train, n, len(images.classes), name)
         begin = self.n_train - self.fold * self.n_validation
         held_out = both[begin : begin + self.n_validation]
         rest = torch.cat([both[:begin], both[begin + self.n_validation :]])

@@ -65,3 +65,5 @@ def test_what_is_not_in_the_tables_cannot_be_cited():
         evidence("local_minima", "peak 0.1", "rising")
     with pytest.raises(ValueError, match="name='train'"):
         evidence("train", "peak 0.1", "cosine")
+    with pytest.raises(ValueError, match="contest='peak 7'"):
+        evidence("local_minima", "peak 7", "cosine")

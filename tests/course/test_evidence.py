@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from coslr.course import evidence, protocol
-from coslr.course.evidence import collect, load
+from coslr.course.evidence import collect, load, standings
 from coslr.course.rules import Evidence
 from coslr.experiments import studies
 from coslr.experiments.contests import Contest, Entry
@@ -121,6 +121,11 @@ def test_a_failed_trial_becomes_no_row(tmp_path, monkeypatch):
 def test_an_unknown_study_is_named():
     with pytest.raises(ValueError, match="name='train': must be one of train_a_cnn"):
         load("train")
+
+
+def test_an_unknown_contest_is_named():
+    with pytest.raises(ValueError, match="contest='nope': must be one of no weight decay"):
+        standings("train_a_cnn", "nope")
 
 
 # ----------------------------------------------------------------------------- derived rows

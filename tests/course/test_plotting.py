@@ -18,7 +18,6 @@ from coslr.course.plotting import (
     legend,
     name_lines,
     pictures,
-    recorded,
     show,
     stacked,
 )
@@ -199,29 +198,3 @@ def test_pictures_are_a_row_of_titled_images():
         np.testing.assert_array_equal(ax.images[0].get_array(), image[0])
     with pytest.raises(ValueError, match="shorter"):
         pictures(images, ["shirt", "bag"])
-
-
-def test_a_recorded_trace_over_its_schedule():
-    epochs, per_epoch, first = Cosine(5, 0.1), 20, 40
-    rates = [epochs(k / per_epoch) for k in range(first, 100)]
-    units = {"steps_per_unit": per_epoch, "first_update": first}
-    ax = recorded(axes("update", "learning rate"), rates, epochs, **units)
-    schedule, found = ax.lines  # no mark
-    assert found.get_xdata().tolist() == list(range(first, 100))
-    assert found.get_ydata().tolist() == schedule.get_ydata().tolist() == rates
-    rates[33], rates[50] = rates[33] * (1 + 1e-8), float("nan")
-    ax = recorded(axes("update", "learning rate"), rates, epochs, **units)
-    mark = ax.lines[-1]
-    assert mark.get_label().startswith("update 73: ")
-    assert mark.get_xdata() == [73]
-    assert mark.get_ydata() == [rates[33]]
-    ax = axes("update", "learning rate")
-    mark = recorded(ax, rates, epochs, tolerance=1e-6, **units).lines[-1]
-    assert mark.get_label().startswith("update 90: nan, not ")
-
-
-def test_a_recorded_trace_over_a_list_of_rates():
-    """The audit calls a function with whole numbers, so a function may look rates up in a list."""
-    rates = [0.1, 0.05, 0.01]
-    ax = recorded(axes("update", "learning rate"), rates, lambda k: rates[k])
-    assert len(ax.lines) == 2

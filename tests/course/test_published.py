@@ -93,30 +93,9 @@ def test_the_law_beats_a_guess_but_does_not_rank_cooldowns():
     assert published.order_of_cooldowns() < 0.5 < published.order_of_the_bound()
 
 
-def test_an_unknown_theory_chooses_nothing():
-    with pytest.raises(ValueError, match=r"^theory_name="):
-        published.chosen("astrology")
-
-
-@pytest.mark.parametrize("theory", ["noisy quadratic", "convex bound", "annealing law"])
-def test_a_choice_is_better_than_its_rivals(theory):
-    found = published.chosen(theory)
-    assert found.value < min(found.rivals.values())
-    assert found.rates[:-1].argmax() == 0 or theory == "annealing law"
-
-
 @pytest.mark.slow
 def test_the_kept_law_is_the_fitted_one():
     rates, updates, losses = zip(*map(published.curve, published.FITTED), strict=True)
     fitted = fit_loss_law(rates, updates, losses, law="multi-power")
     for name, value in published.MULTI_POWER.parameters.items():
         assert fitted.parameters[name] == pytest.approx(value, rel=1e-3), name
-
-
-def test_the_multi_power_law_chooses_a_plateau_and_a_parabola():
-    found = published.chosen("multi-power law")
-    assert found.value < min(found.rivals.values())
-    rates = found.rates / found.rates.max()
-    assert 0.7 < published.plateau(found.rates) < 0.8
-    left = 4 * (1 - np.arange(40_000, 48_000) / 50_000)
-    np.testing.assert_allclose(rates[40_000:48_000], left**2, atol=0.1)

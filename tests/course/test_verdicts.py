@@ -1,4 +1,4 @@
-"""The figure of the verdicts shows each statement once, in order, and depends on no colour."""
+"""The tables of the verdicts show each statement once, in order, and depend on no colour."""
 
 import re
 from html import unescape
@@ -6,7 +6,7 @@ from html import unescape
 import pytest
 
 from coslr.course import claims
-from coslr.course.verdicts import MARKS, figure
+from coslr.course.verdicts import MARKS, figure, page
 
 LESSONS = {claim.lesson: f"lesson {claim.lesson[:2]}" for claim in claims.CLAIMS}
 
@@ -48,8 +48,8 @@ def test_every_verdict_that_a_rule_can_give_has_a_mark_of_its_own():
     known = {getattr(claims, name) for name in ("SUPPORTED", "PARTLY", "CONTRADICTED", "OPEN")}
     known |= {claims.NO_DIFFERENCE, claims.NOT_RUN, claims.UNTESTED}
     assert set(MARKS) == known
-    marks = [mark for _, mark in MARKS.values()]
-    assert len(set(marks)) == len(marks)
+    for look in ("drawing", "sign"):
+        assert len({getattr(mark, look) for mark in MARKS.values()}) == len(MARKS)
 
 
 @pytest.mark.parametrize("verdict", [claims.NOT_RUN, claims.UNTESTED])
@@ -86,3 +86,19 @@ def test_an_unknown_verdict_is_refused():
 def test_nothing_is_fetched_and_no_script_runs(report):
     html = figure(report, LESSONS, "notebooks/")
     assert not re.findall(r"<script|src=|url\(|https?:", html)
+
+
+def test_the_page_has_every_statement_with_its_verdict_and_the_literature():
+    contests = claims.Contests()
+    rows = re.findall(r"<tr><th scope=\"row\".*?</tr>", page().page)
+    assert len(rows) == len(claims.CLAIMS)
+    for row, claim in zip(rows, claims.CLAIMS, strict=True):
+        cells = [unescape(cell) for cell in re.findall(r">([^<]*)</t[dh]>", row)]
+        says, lesson, verdict, rests_on, literature = cells
+        assert (says, lesson, literature) == (claim.says, claim.lesson[:2], claim.literature)
+        found = claim.comparisons(contests)
+        assert verdict == f"{MARKS[claim.verdict(found)].sign} {claim.verdict(found)}"
+        assert rests_on
+        waiting = sum(one.waiting for one in found.values())
+        assert ("not run yet" in rests_on) == bool(waiting)
+        assert ("by definition" in rests_on) == bool(claim.definition)

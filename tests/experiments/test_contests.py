@@ -150,6 +150,11 @@ def test_what_chooses_must_be_a_validation_measure():
         Contest("wrong", (COSINE,), (900,), (1000,), TINY, by="test_accuracy")
 
 
+def test_a_measure_that_may_be_good_high_or_low_chooses_nothing():
+    with pytest.raises(ValueError, match="by='validation_perplexity': must be a name that ends in"):
+        Contest("wrong", (COSINE,), (900,), (1000,), TINY, by="validation_perplexity")
+
+
 # ------------------------------------------------------------- at the best peak of another entry
 
 HOT = Entry("hot cosine", COSINE.schedule, peak_from="cosine", times=4)
@@ -202,6 +207,8 @@ def test_trials_at_the_best_peak_for_any_seeds():
     ]  # fmt: skip
     with pytest.raises(ValueError, match="name='cosine': must be an entry with a best peak"):
         CONTEST.at_best("cosine", table.iloc[:3], [7])
+    with pytest.raises(ValueError, match="name='rising': must be one of cosine, "):
+        CONTEST.at_best("rising", table, [7])
 
 
 @pytest.mark.parametrize(

@@ -11,18 +11,20 @@ from scipy import stats
 from coslr.experiments.outcomes import (
     BETTER,
     EQUIVALENT,
-    MARGINS,
+    KINDS,
     OPEN,
     WORSE,
     detectable,
     in_words,
     judge,
+    low_is_good,
     margin_of,
     power_to_find,
+    shown_as,
 )
 
 STUDIES, SEEDS = 2000, 12
-MARGIN = MARGINS["accuracy"]
+MARGIN = KINDS["accuracy"].margin
 # The share of 2,000 studies that go wrong varies by chance: three standard errors of 5 %.
 NOISE = 3 * math.sqrt(0.05 * 0.95 / STUDIES)
 
@@ -86,6 +88,8 @@ def test_slightly_is_a_difference_within_the_margin():
     assert judge(small, "test_accuracy").slightly
     assert not judge(10 * small, "test_accuracy").slightly
     assert not judge([0.001, -0.001, 0.001, -0.001], "test_accuracy").slightly
+    assert judge(-small, "test_accuracy").spoken == "slightly worse"
+    assert judge(-10 * small, "test_accuracy").spoken == "worse"
 
 
 @pytest.mark.parametrize(
@@ -95,6 +99,7 @@ def test_slightly_is_a_difference_within_the_margin():
         ([0.1, math.nan], "test_accuracy", None, "differences="),
         ([[0.1, 0.2]], "test_accuracy", None, "differences="),
         ([0.1, 0.2], "speed", None, "measure='speed'"),
+        ([0.1, 0.2], "speed", 0.3, "measure='speed'"),
         ([0.1, 0.2], "test_loss", 0.0, "margin=0.0"),
     ],
 )
@@ -167,6 +172,11 @@ def test_words_say_equivalent_only_where_it_was_shown():
 
 
 def test_a_margin_belongs_to_the_last_word_of_a_measure():
-    assert margin_of("half_test_accuracy") == MARGINS["accuracy"]
-    with pytest.raises(ValueError, match="must be a name that ends in one of"):
-        margin_of("accuracy_of_nothing")
+    assert margin_of("half_test_accuracy") == MARGIN
+
+
+@pytest.mark.parametrize("measure", ["accuracy_of_nothing", "test_perplexity", ""])
+@pytest.mark.parametrize("ask", [margin_of, low_is_good, shown_as])
+def test_an_unknown_measure_is_named(ask, measure):
+    with pytest.raises(ValueError, match=r"^measure='.*': must be a name that ends in one of"):
+        ask(measure)

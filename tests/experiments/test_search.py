@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coslr.experiments.search import EXTENSIONS, GRID, peak, progress
+from coslr.experiments.search import EXTENSIONS, GRID, peak, progress, significant
 
 
 def searched(score, centre=0.1):
@@ -74,6 +74,11 @@ def test_the_order_in_which_scores_arrive_does_not_matter(random):
 def test_peaks_are_short_numbers_half_a_factor_two_apart():
     assert peak(0.025, 3) == 0.07071
     assert all(peak(0.1, k + 2) == pytest.approx(2 * peak(0.1, k), rel=1e-3) for k in range(-9, 9))
+
+
+def test_a_peak_is_rounded_to_four_digits_whatever_its_size():
+    assert [significant(x) for x in (0.0, 1.23456e-7, 12345.6)] == [0.0, 1.235e-7, 12350.0]
+    assert math.isnan(significant(math.nan))
 
 
 @pytest.mark.parametrize("centre", [0, -0.1, math.inf])

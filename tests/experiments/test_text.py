@@ -45,6 +45,17 @@ def test_an_altered_or_missing_file_is_an_error(fresh, tmp_path, monkeypatch):
         novel()
 
 
+@pytest.mark.parametrize("place", [100, 1000, 100_000])
+def test_a_damaged_file_is_an_error(place, fresh, tmp_path, monkeypatch):
+    damaged = bytearray(text.TEXT.read_bytes())
+    damaged[place : place + 20] = bytes(20)
+    other = tmp_path / "persuasion.txt.gz"
+    other.write_bytes(damaged)
+    monkeypatch.setattr(text, "TEXT", other)
+    with pytest.raises(DataError, match="missing or damaged"):
+        novel()
+
+
 def test_the_stretches_do_not_overlap_and_are_in_order(loaded):
     choose, report = loaded
     training = choose.decode(torch.cat([choose.x_train[:, 0], choose.x_train[-1, 1:]]))

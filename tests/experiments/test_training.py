@@ -11,7 +11,7 @@ from coslr import Constant, Cosine, CosineWarmRestarts, Linear
 from coslr.experiments.data import Images
 from coslr.experiments.models import SmallCNN, SmallTransformer
 from coslr.experiments.text import Excerpt
-from coslr.experiments.training import History, evaluate, fit, updates_per_epoch
+from coslr.experiments.training import evaluate, fit, updates_per_epoch
 from coslr.pytorch import AuditError
 
 # Sixty training images whose first pixel is their number, so that a model can tell which it sees.
@@ -584,31 +584,6 @@ def test_evaluate_changes_nothing_in_the_model():
     evaluate(model, DATA.x_test, DATA.y_test)
     assert torch.equal(weights(model), before)
     assert all(p.grad is None for p in model.parameters())
-
-
-# ------------------------------------------------------------------------------------ tables
-
-
-def test_tables():
-    history = History(
-        rates=np.array([0.4, 0.3, 0.2, 0.1]),
-        losses=np.array([2.0, 1.5, np.nan, np.nan]),
-        test_accuracy=np.array([0.5, np.nan]),
-        test_loss=np.array([1.6, np.nan]),
-        updates_per_epoch=2,
-        diverged=True,
-    )
-    updates = history.updates()
-    assert updates.columns.tolist() == ["update", "epoch", "rate", "loss"]
-    assert updates["update"].tolist() == [0, 1, 2, 3]
-    assert updates["epoch"].tolist() == [0, 0.5, 1, 1.5]
-    assert np.array_equal(updates["rate"], history.rates)
-    assert np.array_equal(updates["loss"], history.losses, equal_nan=True)
-    epochs = history.epochs()
-    assert epochs.columns.tolist() == ["epoch", "test_accuracy", "test_loss"]
-    assert epochs["epoch"].tolist() == [1, 2]
-    assert np.array_equal(epochs["test_accuracy"], history.test_accuracy, equal_nan=True)
-    assert np.array_equal(epochs["test_loss"], history.test_loss, equal_nan=True)
 
 
 # ------------------------------------------------------------------------------------ errors

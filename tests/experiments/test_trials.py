@@ -135,6 +135,11 @@ def test_folds(folds, fold):
     assert held_out == pixels[0] | pixels[1]
 
 
+def test_a_split_of_more_images_than_there_are_names_what_is_too_large():
+    with pytest.raises(ValueError, match=r"^n_train \+ n_validation=11000: must be at most 10000"):
+        Split(n_train=9000, n_validation=2000).load()
+
+
 def test_test_images_are_those_of_the_test_set():
     images = fashion_mnist(size=14)
     _, report = DATA.load()

@@ -12,6 +12,7 @@ from coslr.course.checks.answers import (
     not_attempted,
     wrong,
 )
+from coslr.course.valley import CURVATURES, NOISE
 from coslr.schedules import Constant, Cosine, MultiStep, Schedule, Step
 from coslr.theory import noisy_quadratic
 
@@ -58,14 +59,12 @@ def held_equal(answer: Mapping[str, str]) -> Feedback:
     return correct("None of the three compares the schedules each at its best peak.")
 
 
-# The bowl of the lesson: 100 directions, and noise in proportion to the curvature.
-CURVATURES = 1 / np.arange(1, 101)
-UPDATES, HIGHEST = 300, 1.9
+UPDATES, HIGHEST = 300, 1.9  # of the second exercise, in the lesson's bowl
 
 
 def _final_loss(schedule: Schedule) -> float:
     rates = schedule(np.arange(UPDATES))
-    return float(noisy_quadratic(rates, CURVATURES, 0.1 * CURVATURES)[-1])
+    return float(noisy_quadratic(rates, CURVATURES, NOISE)[-1])
 
 
 def two_headlines(peaks: tuple[float, float]) -> Feedback:

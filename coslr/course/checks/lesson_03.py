@@ -12,6 +12,7 @@ from coslr.course.checks.answers import (
     rates_of_a_run,
     wrong,
 )
+from coslr.course.valley import CURVATURES, NOISE
 from coslr.theory import noisy_quadratic
 
 # The first exercise: one direction, and the loss at which the run shall get stuck.
@@ -19,8 +20,6 @@ H, C, FLOOR = 1.0, 0.3, 0.01
 # The second: two directions without noise.
 STEEP, FLAT = 4.0, 0.5
 # The third: the valley of the lesson, and the loss to reach; the best cosine ends at 0.0097.
-CURVATURES = 1 / np.arange(1, 101)
-NOISE = 0.1 * CURVATURES
 UPDATES, GOAL = 1000, 0.0085
 
 

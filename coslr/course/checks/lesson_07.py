@@ -16,12 +16,11 @@ from coslr.course.checks.answers import (
     rates_of_a_run,
     wrong,
 )
+from coslr.course.valley import CURVATURES, NOISE
 from coslr.schedules import Cosine, Schedule
 from coslr.theory import noisy_quadratic
 
-# The valley of lesson 03, and the loss of the best cosine to zero that is planned for each length.
-CURVATURES = 1 / np.arange(1, 101)
-NOISE = 0.1 * CURVATURES
+# In the valley of lesson 03, the loss of the best cosine to zero that is planned for each length.
 PLANNED = {300: 0.02944, 400: 0.02262, 500: 0.01842, 600: 0.01556}
 ALLOWED = 0.1  # of the second exercise: so much above the planned run's loss
 FINISHED = Cosine(300, 1.2)  # the run that the third exercise prolongs to 600 updates

@@ -18,7 +18,7 @@ from coslr.course.checks.answers import (
     rates_of_a_run,
     wrong,
 )
-from coslr.experiments.ensembles import mean_weights
+from coslr.course.language_study import mean_network
 from coslr.experiments.one_trial import Snapshot, load_data
 from coslr.experiments.studies import Study
 from coslr.experiments.text import TEST, VALIDATION, novel
@@ -122,11 +122,7 @@ def _constant(study: Study) -> tuple[Trial, dict[int, Snapshot]]:
 
 def _mean_network(study: Study, epochs: Sequence[int]) -> torch.nn.Module:
     """The mean of the constant run's networks after these epochs."""
-    trial, kept = _constant(study)
-    mean = mean_weights([kept[epoch]["weights"] for epoch in epochs], [1] * len(epochs))
-    model = trial.model(size=trial.data.size, seed=trial.seed)
-    model.load_state_dict({name: torch.as_tensor(value) for name, value in mean.items()})
-    return model
+    return mean_network(*_constant(study), dict.fromkeys(epochs, 1.0))
 
 
 def _loss(study: Study, epochs: Sequence[int]) -> float:

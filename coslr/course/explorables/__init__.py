@@ -17,6 +17,7 @@ from coslr.course.explorables._page import Explorable, dashes, explorable, tones
 from coslr.course.explorables._particles import ends
 from coslr.course.plotting import GREY, LOOKS, axes, name_lines
 from coslr.course.two_wells import DEEP, START, TOP, height
+from coslr.course.valley import CURVATURES, NOISE
 from coslr.diagnosis import CAUSES
 from coslr.experiments.outcomes import judge
 from coslr.schedules import Cosine
@@ -63,22 +64,21 @@ _TOLD += ["restarted"]
 def noise_floor() -> Explorable:
     """The rate, and the expected loss of the noisy quadratic, split into start and noise.
 
-    The curvatures are 1, 1/2, ..., 1/n, as in lesson 03, and the noise of each direction is in
-    proportion to its curvature.
+    The valley is that of `coslr.course.valley`.
 
     Example:
         >>> noise_floor().title
         'Each update forgets the start, and adds noise'
     """
-    rates, curvatures = Cosine(1000, 0.5)(np.arange(1000)), 1 / np.arange(1, 101)
+    rates = Cosine(1000, 0.5)(np.arange(1000))
     ax = axes("update", "expected loss", "The start is forgotten, the noise comes in", height=3)
     parts = {
-        "loss": (0.1, 1.0, "#000000", "-"),
-        "left of the start": (0.0, 1.0, "#0072B2", "--"),
-        "from the noise": (0.1, 0.0, "#D55E00", ":"),
+        "loss": (1, 1.0, "#000000", "-"),
+        "left of the start": (0, 1.0, "#0072B2", "--"),
+        "from the noise": (1, 0.0, "#D55E00", ":"),
     }
-    for name, (noise, start, color, dash) in parts.items():
-        curve = noisy_quadratic(rates, curvatures, noise * curvatures, start=start)
+    for name, (share, start, color, dash) in parts.items():
+        curve = noisy_quadratic(rates, CURVATURES, share * NOISE, start=start)
         look = {"color": color, "linestyle": dash}
         ax.semilogy(np.arange(1, 1001), curve[1:], label=name, **look)
     ax.set_ylim(1e-4, 10)

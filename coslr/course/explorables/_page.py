@@ -22,7 +22,6 @@ with extra("course"):
     from matplotlib.axes import Axes
 
 HERE = Path(__file__).parent
-LIMIT = 40_000  # bytes of one piece of HTML
 DPI = 100  # of the still pictures, which stand for a moment only where scripts run
 STILL_COLOURS = 24  # lines and text need few, and a small palette makes a small file
 BLACK, WHITE, NIGHT = "#000000", "#ffffff", "#16191d"  # the last is the dark page's, in style.css

@@ -3,7 +3,8 @@ import pytest
 
 from coslr import Constant, Cosine, Exponential, Linear
 from coslr.course.checks import lesson_03
-from coslr.course.checks.lesson_03 import CURVATURES, NOISE, UPDATES
+from coslr.course.checks.lesson_03 import UPDATES
+from coslr.course.valley import CURVATURES, NOISE
 from coslr.theory import best_rates, noisy_quadratic, quadratic_objective
 from tests.course.checks.harness import Checkers
 

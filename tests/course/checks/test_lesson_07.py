@@ -3,6 +3,7 @@ import pytest
 
 from coslr import WSD, Cosine, Linear
 from coslr.course.checks import lesson_07
+from coslr.course.valley import CURVATURES, NOISE
 from coslr.theory import noisy_quadratic
 from tests.course.checks.harness import Checkers
 
@@ -109,5 +110,5 @@ def test_the_planned_runs_are_the_best_cosines():
     peaks = np.geomspace(0.6, 1.6, 200)
     for updates, loss in lesson_07.PLANNED.items():
         rates = np.array([Cosine(updates, peak)(np.arange(updates)) for peak in peaks])
-        ends = noisy_quadratic(rates, lesson_07.CURVATURES, lesson_07.NOISE)[:, -1]
+        ends = noisy_quadratic(rates, CURVATURES, NOISE)[:, -1]
         assert ends.min() == pytest.approx(loss, rel=0.001)
