@@ -304,6 +304,7 @@ CLAIMS = (
         every,
         literature="Unsupported as stated. The gain in time that SGDR reports is that of restarts, "
         "which are ahead at the ends of their cycles (Loshchilov & Hutter 2017).",
+        changed="before, we looked at half of the budget, the last moment before step's first drop",
     ),
     Claim(
         "models converge better, and perform better",
@@ -370,8 +371,9 @@ CLAIMS = (
         "the example goes from 0.1 to 0.0001 over 50 epochs",
         "05_train_a_cnn",
         rule=by_definition(PARTLY),
-        definition="The formula gives 0.0001 at 50. But the article's code steps once an epoch, "
-        f"so its last epoch trains at {LAST_RATE:.6f}.",
+        definition="The formula gives 0.0001 at epoch 50. But the article's code steps once an "
+        f"epoch, so its last epoch trains at {LAST_RATE:.6f}.",
+        changed='before, it was "contradicted", though the formula does end there',
         literature="PyTorch's documentation steps the scheduler after the epoch, so the floor "
         "comes after the last one.",
     ),
@@ -386,6 +388,7 @@ CLAIMS = (
         "05_train_a_cnn",
         {key: Ref("train_a_cnn", regime, *protocol.LAST_FIFTH) for key, regime in _REGIMES.items()},
         every,
+        changed="before, we looked at the cosine's gain alone, without a run at a constant rate",
     ),
     Claim(
         "the curves: smooth cosine, step-wise, exponential",
@@ -433,10 +436,11 @@ CLAIMS = (
         "more exploration early on",
         "04_local_minima",
         rule=by_definition(PARTLY),
-        definition=f"At one peak, with an exponential to 1/1000, {early_rates()}. So it "
-        "depends on where the step drops: at half time, or after 30, 60 and 80 %.",
+        definition="If a high rate is exploration: at one peak, with an exponential to 1/1000, "
+        f"{early_rates()}. So it depends on where the step drops: at half time, or after 30, 60 "
+        "and 80 %.",
         literature="A plateau stays higher for longer: WSD (Hägele 2024) is built on that.",
-        changed='"contradicted" before, which held for a step at half time alone',
+        changed='before, it was "contradicted", which holds for a step at half time alone',
     ),
     Claim(
         "exploration is beneficial for complex data sets",
@@ -460,7 +464,7 @@ CLAIMS = (
         "better suited for a smooth reduction than cyclical rates",
         "02_other_schedules",
         rule=by_definition(SUPPORTED),
-        definition="A cyclical rate goes up again in each cycle, and a cosine never does.",
+        definition="A cyclical rate goes up again in each cycle. A cosine does not, up to T_max.",
     ),
     Claim(
         "cosine and cyclical rates both enhance convergence",
@@ -515,7 +519,8 @@ CLAIMS = (
             "momentum": _costs("combining", protocol.MOMENTUM, "rising momentum", "momentum 0.9"),
         },
         every,
-        changed="the levels at the fourfold peak were compared before, and not what it costs",
+        changed="before, we compared the accuracies at the fourfold peak; now we compare what that "
+        "peak costs each of the two",
     ),
     Claim(
         "the combinations lead to better generalization",
@@ -525,8 +530,8 @@ CLAIMS = (
             "momentum": Ref("combining", protocol.MOMENTUM, "rising momentum", "momentum 0.9"),
         },
         every,
-        changed='"partly" before, by the gap between test and training loss alone, which narrows '
-        "also where the test images gain nothing",
+        changed="before, it was judged by the gap between test and training loss alone, which made "
+        'it "partly"; the gap narrows also where test images gain nothing',
     ),
     Claim(
         "suitable for all types of models",
@@ -539,7 +544,8 @@ CLAIMS = (
         in_a_sample,
         literature="Many large language models were trained with a cosine. A constant rate with a "
         "cooldown at its end matches a cosine to a tenth (Hägele 2024).",
-        changed='"partly" is the most that three small networks can show; before, "supported" was',
+        changed='before, the rule could say "supported"; three small networks can show "partly" at '
+        "most",
     ),
     Claim(
         "particularly effective for CNNs and RNNs",
@@ -552,8 +558,8 @@ CLAIMS = (
         in_a_sample,
         literature="Not specific to either. AdamW too gains from a cosine (Loshchilov & Hutter "
         "2019).",
-        changed='"partly" is the most that two small networks can show, with none beside them that '
-        'gains less; before, "supported" was',
+        changed='before, the rule could say "supported"; two small networks, with none beside them '
+        'that gains less, can show "partly" at most',
     ),
     Claim(
         "it can be applied to any model",
@@ -583,7 +589,8 @@ CLAIMS = (
         makes_a_difference,
         literature="A cycle more than 25 % longer than the run loses clearly (Hoffmann 2022, "
         "figure A1).",
-        changed='"partly" before, when a length that is better counted against the statement',
+        changed="before, a wrong length that did better counted against the statement, which made "
+        'it "partly"',
     ),
     Claim(
         "cross-validation helps to choose the values",
@@ -615,7 +622,8 @@ CLAIMS = (
         every,
         literature="By the bounds of Attia and Koren (2025), annealing tolerates a peak better "
         "that is too large.",
-        changed="the levels at the fourfold peak were compared before, and not what it costs",
+        changed="before, we compared the accuracies at the fourfold peak; now we compare what that "
+        "peak costs each of the two",
     ),
 )
 
