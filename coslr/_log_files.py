@@ -27,10 +27,14 @@ STEP_COLUMNS = {
     "train/global_step": 1,
     "global_step": 0,
     "step": 0,
-    "iteration": 0,
 }
 TRAINER_RATE = "train/learning_rate"  # in Trainer's exports to W&B and TensorBoard
 FIRST_STEP_OF_TRAINER = 1
+OF_TENSORBOARD = ("Wall time", "Step")  # columns of the files that its page offers for download
+MAY_BE_TRAINERS = (
+    "Step numbers the updates from 0 here. If Trainer of transformers wrote the log, pass "
+    "--first-step 1."
+)
 COUNTED = (
     "No column numbers the rows, so those with a rate were counted: the first is update 0. If a "
     "column has their updates, pass its name as --update."
@@ -163,6 +167,8 @@ def _from_csv(
     trace, notes = _trace(path, rows, first_step, len(rates), list(others))
     if update is None:
         notes = (*notes, COUNTED)
+    elif set(OF_TENSORBOARD) <= {*columns} and first_step == 0:
+        notes = (*notes, MAY_BE_TRAINERS)
     not_a_number = len(_with_a_rate(table, rates, _is_empty)) - len(logged)
     if not_a_number:
         notes = (*notes, f"Rows left out because they have nan in place of a rate: {not_a_number}.")
@@ -225,9 +231,14 @@ def _columns_of_rates(path: Path, columns: Sequence[str]) -> list[str]:
 
 
 def _column_of_steps(columns: Sequence[str], logged: Iterable[RawRow]) -> str | None:
-    """The column that numbers the rows with a rate; TensorBoard's download calls it ``Step``."""
-    exact = [name for name in STEP_COLUMNS if name in columns]
-    found = [*exact, *(c for name in STEP_COLUMNS for c in columns if c.lower() == name)]
+    """The column that numbers the rows with a rate.
+
+    W&B's charts have a column ``Step`` too, which counts calls of its ``log``. So that name counts
+    in TensorBoard's files alone.
+    """
+    found = [c for name in STEP_COLUMNS for c in columns if c.lower() == name and c != "Step"]
+    if set(OF_TENSORBOARD) <= {*columns}:
+        found.append("Step")
     # A column may be known and hold a metric of other rows, as in the files of Lightning.
     filled = (name for name in found if not any(_is_empty(row[name]) for _, row in logged))
     return next(filled, found[0] if found else None)
@@ -379,39 +390,58 @@ def _in_order(path: Path, rows: Sequence[Row]) -> tuple[Sequence[Row], tuple[str
         rows = rows[::-1]
     kept: list[Row] = []
     replaced: list[Row] = []
-    returns: list[tuple[int, float, float]] = []  # row, and the steps around it when it went back
-    for i, row in enumerate(rows):
+    returns: list[tuple[Row, float, float]] = []  # each with the old steps around it
+    repeated = 0
+    for row in rows:
+        if kept and kept[-1].step == row.step:  # a row for each small batch of an update
+            repeated += 1
+            kept[-1] = row
+            continue
         back: list[Row] = []
         while kept and kept[-1].step >= row.step:
             back.append(kept.pop())
         if back:
-            before = kept[-1].step if kept else -math.inf
-            returns.append((i, before, back[-1].step))
+            returns.append((row, kept[-1].step if kept else -math.inf, back[-1].step))
             replaced += back
         kept.append(row)
+    notes = [f"Of rows with the same number the last one counts: {repeated} left out."] * (
+        repeated > 0
+    )
     if not replaced:
-        return kept, ()
+        return kept, tuple(notes)
 
-    # A resumed run logs the same steps again, unless it logs every 10th from where it goes on.
-    gaps = {b.step - a.step for a, b in pairwise(rows) if b.step > a.step}
-    every = min(gaps) if len(gaps) == 1 and returns[0][0] > 2 else 0
-    for i, before, behind in returns:
-        _require_order(path, rows[i], rows[i].step == behind or behind - before <= every)
-    for a, b, c in zip(rows, rows[1:], rows[2:], strict=False):
-        _require_order(path, c, not a.step > b.step > c.step)  # a run that goes on ascends
+    begun_anew = sum(before == -math.inf for _, before, _ in returns)
+    if begun_anew > 1:
+        raise ValueError(
+            f"path={str(path)!r}: its row numbers begin anew {begun_anew} times: must number the "
+            "updates of the whole run. Pass another column as update (--update)"
+        )
+    # A run is not resumed every few rows. That is what mixed or descending rows look like.
+    _require_order(path, returns[0][0], len(returns) <= max(1, len(rows) // 4))
     final = [row.step for row in kept]
+    passing = {bisect(final, row.step) for row in replaced}
+    gaps = [b - a for i, (a, b) in enumerate(pairwise(final), 1) if i not in passing]
+    widest = max(gaps, default=0)
+    # It goes on at a step that it has logged, or between two steps as near as those of any rows.
+    for row, before, behind in returns:
+        _require_order(path, row, row.step == behind or behind - before <= widest)
+    again = 0
     for row in replaced:
         i = bisect(final, row.step)  # at least 1, because the run went back to this step or before
         is_behind = i == len(final)  # the log ends before the run gets here again
         is_logged = final[i - 1] == row.step
-        is_passed = not is_behind and final[i] - final[i - 1] <= every
+        # A run that logs every 10th update from where it goes on passes over the old rows.
+        is_passed = not is_behind and final[i] - final[i - 1] <= widest
         _require_order(path, row, is_behind or is_logged or is_passed)
+        again += is_logged
     values = {row.step: row.values for row in kept}
     differ = sum(values.get(row.step, row.values) != row.values for row in replaced)
-    return kept, (
+    notes.append(
         "The log goes back, as that of a resumed run does. Earlier rows left out: "
-        f"{len(replaced)}; with another rate than the later row of their update: {differ}.",
+        f"{len(replaced)}; not logged again: {len(replaced) - again}; with another rate than the "
+        f"later row of their update: {differ}."
     )
+    return kept, tuple(notes)
 
 
 def _require_order(path: Path, row: Row, is_in_order: bool) -> None:

@@ -70,10 +70,11 @@ def read(
         rate: the column (or key, or tag) that holds the rate, or a list of one per param group.
             None finds those of Trainer and of Lightning's LearningRateMonitor.
         update: the column that numbers the rows. None takes the first of ``update``,
-            ``trainer/global_step``, ``train/global_step``, ``global_step``, ``step`` and
-            ``iteration``, in capitals too. If a table has none of them, the rows with a rate are
-            counted. W&B's own ``_step`` counts calls of ``log``, not updates. TensorBoard's files
-            number their rows themselves, so there it must be None.
+            ``trainer/global_step``, ``train/global_step``, ``global_step`` and ``step``, in
+            capitals too; ``Step`` counts in TensorBoard's own downloads. If a table has none of
+            them, the rows with a rate are counted. W&B's own ``_step`` and ``Step`` count calls of
+            ``log``, not updates. TensorBoard's files number their rows themselves, so there it must
+            be None.
         first_step: the number of update 0 in the log. None takes the library's own; see the table
             at the top of this module. For a file of your own it is 0.
 
@@ -267,10 +268,15 @@ def _verdict(
             f"Each logged rate is the schedule's rounded to {rounding}. If the log rounds, it has "
             "too few rates or digits to tell: log more of them."
         )
-    elif _may_be_rounded(log, options.tolerance) and "\nThis fits:" not in wrong:
+    elif (
+        options.tolerance is None
+        and log.written
+        and log.written.digits in FEW_DIGITS
+        and "\nThis fits:" not in wrong
+    ):
         lines.append(
-            "The log has few digits of a rate. If it rounds, a --tolerance such as 0.01 may show "
-            "the cause."
+            "The log has few digits of a rate. If it rounds, --tolerance "
+            f"{10.0 ** (1 - log.written.digits):g} allows for that and may show the cause."
         )
     if log.of_trainer and options.first_step is None and _is_one_early(trace, expected):
         lines.append(
@@ -312,10 +318,6 @@ def _rounding(log: Log, expected: list[RateFunction], tolerance: float | None) -
             if all(cause in ([], ["right"]) for cause in causes):
                 return words, all(m or c for m, c in zip(many, causes, strict=True))
     return "", False
-
-
-def _may_be_rounded(log: Log, tolerance: float | None) -> bool:
-    return tolerance is None and log.written is not None and log.written.digits in FEW_DIGITS
 
 
 def _exact_causes(trace: Trace, group: int, expected: RateFunction) -> list[str]:

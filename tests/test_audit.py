@@ -969,11 +969,10 @@ IN_FLOAT32 = {
     "slow factor": (lambda o: lr_scheduler.ExponentialLR(o, 0.9999), lambda k: 0.9999**k),
     "growing": (lambda o: lr_scheduler.ExponentialLR(o, 1.001), lambda k: 1.001**k),
     "line": (lambda o: lr_scheduler.LinearLR(o, 1.0, 0.01, 2000), Linear(2000, 1.0, 0.01)),
-    "cosine": (lambda o: lr_scheduler.CosineAnnealingLR(o, 2000), Cosine(2000, 1.0)),
 }
 
 
-ROUNDINGS = r".*\nIt is in a float32 tensor\. .* adds up rounding .* pass tolerance=1e-3"
+ROUNDINGS = r"(.|\n)*\nIt is in a float32 tensor\. .* adds up rounding .* pass tolerance=1e-4"
 
 
 def in_float32(name):
@@ -984,62 +983,30 @@ def in_float32(name):
 
 
 @pytest.mark.parametrize("name", IN_FLOAT32)
-def test_roundings_that_torch_s_schedulers_add_up_in_float32_pass(name):
+def test_roundings_that_torch_s_schedulers_add_up_in_float32_need_a_tolerance(name):
     optimizer, scheduler, schedule = in_float32(name)
-    with audit(optimizer, schedule, updates=2000):
+    with pytest.raises(AuditError, match=ROUNDINGS), audit(optimizer, schedule):
+        loop(optimizer, scheduler, 2000)
+    optimizer, scheduler, schedule = in_float32(name)
+    with audit(optimizer, schedule, updates=2000, tolerance=1e-4):
         loop(optimizer, scheduler, 2000)
 
 
-@pytest.mark.parametrize("off", [1e-5, -1e-5, 5e-5, 2e-3])
-def test_a_jump_in_float32_is_no_rounding_error_however_late_it_comes(off):
-    optimizer, scheduler, schedule = in_float32("slow factor")
+@pytest.mark.parametrize("T", [12_000, 30_000])
+def test_a_long_run_in_float32_that_is_one_update_off_does_not_pass(T):
+    """It differs by less than the rounding errors that some schedulers add up."""
+    schedule = Cosine(T, 0.1, 0.05)
+    optimizer = sgd()
+    rate = optimizer.param_groups[0]["lr"] = torch.tensor(0.1)
 
     def block():
-        loop(optimizer, scheduler, 1500)
-        optimizer.param_groups[0]["lr"] *= 1 + off
-        optimizer.step()
-
-    with pytest.raises(AuditError, match=r"^update 1500: (?!(.|\n)*float32)"):
-        audited(block, optimizer, schedule)
-
-
-def test_no_more_than_roundings_may_add_up_in_float32():
-    def block(growth):
-        for k in range(5000):
-            optimizer.param_groups[0]["lr"].fill_((1 + growth) ** k)
+        for k in range(2000):
+            rate.fill_(schedule(k + 1))
             optimizer.step()
 
-    optimizer, _, _ = in_float32("line")
-    for growth in (1e-7, -1e-7, 4e-8):  # faster than roundings, or too far after 2,500 updates
-        with pytest.raises(AuditError, match=ROUNDINGS):
-            audited(lambda growth=growth: block(growth), optimizer, Constant(1.0))
-
-
-def test_a_run_that_goes_on_in_float32_begins_without_rounding_errors():
-    """Otherwise a run that resumes one update off would pass: a long schedule moves slowly."""
-    schedule = Cosine(100_000, 0.1)
-    optimizer, _, _ = in_float32("line")
-    optimizer.param_groups[0]["lr"].fill_(schedule(49_999))
-    with (
-        pytest.raises(AuditError, match="update 50000: " + ROUNDINGS),
-        audit(optimizer, schedule, first_update=50_000),
-    ):
-        optimizer.step()
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-def test_only_float32_rates_have_room_for_roundings_that_add_up(dtype):
-    optimizer, _, schedule = in_float32("slow factor")
-    rate = optimizer.param_groups[0]["lr"] = torch.tensor(1.0, dtype=dtype)
-    off = 4 * torch.finfo(dtype).eps if dtype is torch.bfloat16 else 1e-7
-
-    def block():
-        for k in range(1001):
-            rate.fill_(schedule(k) * (1 + off * (k == 1000)))
-            optimizer.step()
-
-    with pytest.raises(AuditError, match=r"update 1000: (?!(.|\n)*float32)"):
+    with pytest.raises(AuditError, match=r"one_early|one update") as caught:
         audited(block, optimizer, schedule)
+    assert "float32" not in str(caught.value)
 
 
 def test_a_tiny_rate_is_compared_as_any_other():

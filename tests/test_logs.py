@@ -184,7 +184,7 @@ def test_a_table_with_the_first_columns_of_a_trace(tmp_path, text, updates):
 
 
 @pytest.mark.parametrize(
-    "name", ["step", "Step", "update", "Update", "global_step", "iteration", "trainer/global_step"]
+    "name", ["step", "Step", "update", "Update", "global_step", "trainer/global_step"]
 )
 def test_a_column_that_numbers_the_rows_is_known(tmp_path, capsys, name):
     """TensorBoard's download has the columns ``Wall time``, ``Step`` and ``Value``."""
@@ -231,7 +231,8 @@ def test_how_many_rows_a_resumed_run_replaced_is_said(tmp_path, capsys):
     status, lines = checked(capsys, table(tmp_path, ["step", "lr"], rows), "--rate", "lr")
     assert status == 0
     assert lines[-1].endswith(
-        "Earlier rows left out: 5; with another rate than the later row of their update: 1."
+        "Earlier rows left out: 5; not logged again: 0; with another rate than the later row of "
+        "their update: 1."
     )
 
 
@@ -255,6 +256,12 @@ def test_newest_first(tmp_path, capsys):
         ([0, 1, 2, 0, 1, 2, 3], [0, 1, 2, 3]),
         ([0, 10, 20, 30, 25, 35, 45], [0, 10, 20, 25, 35, 45]),  # and logs other rows
         ([3, 2, 2, 1], [1, 2, 3]),
+        # An odd row where the run stopped; another offset; and another interval.
+        ([49, 99, 149, 163, 149, 199, 249], [49, 99, 149, 199, 249]),
+        ([0, 9, 19, 29, 39, 49, 34, 44, 54], [0, 9, 19, 29, 34, 44, 54]),
+        ([*range(0, 200, 10), *range(150, 400, 50)], [*range(0, 150, 10), *range(150, 400, 50)]),
+        ([0, 50, 100, 150, *range(110, 180, 10)], [0, 50, 100, *range(110, 180, 10)]),
+        ([10, 20, 30, 40, 50, 30, 20, 30, 40, 50], [10, 20, 30, 40, 50]),  # stopped twice
     ],
 )
 def test_rows_of_a_run(tmp_path, steps, updates):
@@ -276,8 +283,8 @@ def test_rows_of_a_run(tmp_path, steps, updates):
         ([10, 20, 30, 40, 0], 4),
         ([0, 20, 10, 30, 50, 40, 60], 2),
         ([0, 1, 2, 3, 10, 30, 20, 40], 6),
-        ([*range(100), *range(98, -1, -1)], 101),
-        ([0, 1, 0, 2, 1, 3, 2, 3, 4, 4], 4),  # two programs that write into one file
+        ([*range(100), *range(98, -1, -1)], 100),
+        ([0, 1, 0, 2, 1, 3, 2, 3, 4, 4], 2),  # two programs that write into one file
     ],
 )
 def test_rows_out_of_order_are_refused(tmp_path, capsys, steps, row):
@@ -285,6 +292,41 @@ def test_rows_out_of_order_are_refused(tmp_path, capsys, steps, row):
     with pytest.raises(ValueError, match=f"row {row}, of step {steps[row]}, is out of order: must"):
         logs.read(path, rate="lr")
     assert checked(capsys, path, "--rate", "lr")[0] == 2
+
+
+def test_the_hint_at_a_tolerance_lets_no_wrong_rate_pass(tmp_path, capsys):
+    rows = [[k, f"{1.008 * SCHEDULE(k):.3e}"] for k in range(0, 1000, 10)]
+    path = table(tmp_path, ["step", "lr"], rows)
+    status, lines = checked(capsys, path, "--rate", "lr")
+    assert status == 1
+    hinted = [line for line in lines if "--tolerance 0.001 allows for that" in line]
+    assert len(hinted) == ("\nThis fits:" not in "\n".join(lines))
+    assert checked(capsys, path, "--rate", "lr", "--tolerance", "0.001")[0] == 1
+
+
+def test_row_numbers_that_begin_anew_in_each_epoch_are_refused(tmp_path, capsys):
+    """A scheduler that is built anew in each epoch would look right."""
+    rows = [[k // 100, k % 100, SCHEDULE(k % 100)] for k in range(0, 1000, 10)]
+    path = table(tmp_path, ["epoch", "step", "lr"], rows)
+    with pytest.raises(ValueError, match="row numbers begin anew 9 times"):
+        logs.read(path, rate="lr")
+    assert checked(capsys, path, "--rate", "lr")[0] == 2
+    rows = [[k // 100, k % 100, SCHEDULE(k)] for k in range(1000)]
+    path = table(tmp_path, ["epoch", "iteration", "lr"], rows)
+    assert checked(capsys, path, "--rate", "lr")[0] == 0
+
+
+def test_step_is_tensorboard_s_alone(tmp_path, capsys):
+    """W&B's charts have a Step that counts calls of log; TensorBoard's has the updates."""
+    rows = [[0.0, 10 * i, SCHEDULE(10 * i)] for i in range(100)]
+    path = table(tmp_path, ["Wall time", "Step", "Value"], rows)
+    status, lines = checked(capsys, path, "--rate", "Value")
+    assert (status, lines[-1][:42]) == (0, "Step numbers the updates from 0 here. If T")
+    assert len(checked(capsys, path, "--rate", "Value", "--first-step", "0")[1]) == 2
+    path = table(tmp_path, ["Step", "run - lr"], [[i, SCHEDULE(10 * i)] for i in range(100)])
+    status, lines = checked(capsys, path, "--rate", "run - lr")
+    assert status == 1
+    assert lines[-1].startswith("No column numbers the rows")
 
 
 @pytest.mark.parametrize(
