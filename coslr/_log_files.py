@@ -404,9 +404,9 @@ def _in_order(path: Path, rows: Sequence[Row]) -> tuple[Sequence[Row], tuple[str
             returns.append((row, kept[-1].step if kept else -math.inf, back[-1].step))
             replaced += back
         kept.append(row)
-    notes = [f"Of rows with the same number the last one counts: {repeated} left out."] * (
-        repeated > 0
-    )
+    notes = []
+    if repeated:
+        notes.append(f"Of rows with the same number the last one counts: {repeated} left out.")
     if not replaced:
         return kept, tuple(notes)
 

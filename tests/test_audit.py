@@ -1009,6 +1009,28 @@ def test_a_long_run_in_float32_that_is_one_update_off_does_not_pass(T):
     assert "float32" not in str(caught.value)
 
 
+def test_a_run_in_float32_that_resumes_one_update_off_does_not_pass():
+    """In a long schedule the two rates differ by 3e-5 alone."""
+    schedule = Cosine(100_000, 0.1)
+    optimizer = sgd()
+    optimizer.param_groups[0]["lr"] = torch.tensor(schedule(49_999))
+    with (
+        pytest.raises(AuditError, match=r"^update 50000: "),
+        audit(optimizer, schedule, first_update=50_000),
+    ):
+        optimizer.step()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_the_hint_at_roundings_is_for_float32_alone(dtype):
+    optimizer = sgd()
+    off = 1 + max(4 * torch.finfo(dtype).eps, 1e-5)
+    optimizer.param_groups[0]["lr"] = torch.tensor(off, dtype=dtype)
+    with pytest.raises(AuditError) as caught, audit(optimizer, Constant(1.0)):
+        optimizer.step()
+    assert "float32" not in str(caught.value)
+
+
 def test_a_tiny_rate_is_compared_as_any_other():
     optimizer = sgd()
     optimizer.param_groups[0]["lr"] = 2e-18

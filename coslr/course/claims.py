@@ -172,7 +172,7 @@ def optimal(words: Words) -> str:
 
 
 def matters(words: Words) -> str:
-    """A wrong value costs something: the statement says that it has to be chosen.
+    """The statement says that something harms: a wrong value, or a sudden change.
 
     >>> matters({"a": "worse", "b": "worse"}), matters({"a": "worse", "b": "equivalent"})
     ('supported', 'partly')

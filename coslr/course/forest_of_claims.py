@@ -17,6 +17,7 @@ from coslr._arguments import require, whole
 from coslr._optional import extra
 from coslr.course import claims, plotting
 from coslr.course.claims import CLAIMS, Claim, Contests, Ref
+from coslr.course.protocol import what_it_costs
 from coslr.course.verdicts import MARKS
 from coslr.experiments import outcomes
 from coslr.experiments.comparisons import MINUS, Comparison
@@ -169,12 +170,14 @@ def _spoken(name: str) -> tuple[str, str]:
     >>> _spoken("step@26 minus step@25"), _spoken("cosine, 4 times minus cosine")
     (('step', 'epoch 26 less epoch 25'), ('cosine', '×4 less ×1'))
     """
-    first, _, second = name.partition(MINUS)
+    first, minus, second = name.partition(MINUS)
     plain, _, epoch = first.partition("@")
-    entry = plain.removesuffix(", 4 times")
-    if second:
-        before = second.partition("@")[2]
-        return entry, f"epoch {epoch} less epoch {before}" if epoch else "×4 less ×1"
+    if minus:
+        if name == what_it_costs(second):
+            return second, "×4 less ×1"
+        other, _, before = second.partition("@")
+        require(plain == other, "name", name, "one entry at two peaks, or after two epochs")
+        return plain, f"epoch {epoch} less epoch {before}"
     return plain.replace(", 4 times", " ×4"), f"epoch {epoch}" * bool(epoch)
 
 

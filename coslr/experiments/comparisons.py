@@ -147,8 +147,9 @@ class Standings:
         nothing = Comparison(a, b, eta_a, eta_b, measure, None)
         for name, values in ((a, values_a), (b, values_b)):
             why, waiting = self._obstacle(name)
-            if why or not len(values):
-                why, waiting = (why, waiting) if why else ("no judged run yet", True)
+            if not why and not len(values):
+                why, waiting = "no judged run yet", True
+            if why:
                 return dataclasses.replace(nothing, obstacle=f"{name}: {why}", waiting=waiting)
             if not np.isfinite(values).all():
                 why = f"{name}: a run diverged at the chosen peak"

@@ -84,6 +84,12 @@ def test_a_panel_is_of_one_lesson_and_one_unit_and_not_too_long(all_run, most):
         assert len(panel.blocks) == 1 or sum(block.lines for block in panel.blocks) <= most
 
 
+def test_a_difference_of_two_entries_has_no_name():
+    """It would be drawn as what a fourfold peak costs."""
+    with pytest.raises(ValueError, match="one entry at two peaks, or after two epochs"):
+        forests._spoken("cosine minus linear")
+
+
 def test_a_statement_whose_comparisons_have_two_units_is_in_two_panels(all_run):
     says = "suitable for all types of models"
     kinds = [panel.kind for panel in panels() if says in [block.says for block in panel.blocks]]
