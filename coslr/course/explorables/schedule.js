@@ -216,8 +216,8 @@ start(() => {
     : " The loop uses exactly these rates.";
   const most = Math.max(...planned);
   tell(
-    `The rate begins at ${short(planned[0])} and ends at ${short(rate(T))}. The area under the ` +
-      `curve is its mean, ${short(average)}: ${percent(most && average / most)} of the highest rate.${loop}`,
+    `The rate begins at ${short(planned[0])} and ends at ${short(rate(T))}. Its mean is ` +
+      `${short(average)}, ${percent(most && average / most)} of the highest rate.${loop}`,
   );
 });
 host.coslr = { state, redraw, ratesOf, trace, diagnosed, T };
