@@ -65,7 +65,8 @@ CAUSES: dict[str, str] = {
     "stepped before the training, perhaps to plot it; make a new optimizer and a new scheduler "
     "for the training, and plot another one.",
     "climbs_again": "The rate climbs again after update {after}: PyTorch's cosine goes up after "
-    "T_max as it came down; set T_max to the number of steps in the whole run, or stop stepping.",
+    "T_max as it came down; set T_max to the number of steps in the whole run, less those of a "
+    "warm-up, or stop stepping.",
     "clock_in_warmup": "The clock of the schedule behind the warm-up runs during the warm-up, and "
     "its length is {length}: the rate jumps where the warm-up ends; subtract {warmup} from its "
     "time, as warmup(schedule, updates={warmup}) does.",

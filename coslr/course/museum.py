@@ -144,7 +144,7 @@ def length_per_process(schedule=None):
 
 
 def length_in_epochs(schedule=None):
-    """ivadomed/ivadomed#57, 2019"""
+    """ivadomed/ivadomed#55 and #57, 2019"""
     epochs, batches = 10, 12
     optimizer = toy(lr=0.1)
     scheduler = CosineAnnealingLR(optimizer, T_max=epochs)
@@ -157,7 +157,7 @@ def length_in_epochs(schedule=None):
 
 
 def length_in_updates(schedule=None):
-    """ivadomed/ivadomed#57, 2019"""
+    """ivadomed/ivadomed#55 and #57, 2019"""
     epochs, batches = 10, 12
     optimizer = toy(lr=0.1)
     scheduler = CosineAnnealingLR(optimizer, T_max=epochs * batches)
@@ -545,8 +545,8 @@ EXHIBITS: dict[int, Exhibit] = {
         broken=ticks_per_process,
         fixed=length_per_process,
         story="Accelerate's scheduler steps once per process at each update. A schedule whose "
-        "length counts the updates of one process is over after a quarter of a run on four GPUs. "
-        "The same happens with accumulated gradients, if the scheduler steps at every small batch "
+        "length counts updates is over after a quarter of a run on four GPUs. The same happens "
+        "with accumulated gradients, if the scheduler steps at every small batch "
         "(Lightning-AI/pytorch-lightning#1476, 2020).",
     ),
     3: Exhibit(
@@ -555,8 +555,8 @@ EXHIBITS: dict[int, Exhibit] = {
         broken=length_in_epochs,
         fixed=length_in_updates,
         story="The project moved `scheduler.step()` to each batch and left `T_max` in epochs. "
-        "PyTorch's cosine is a wave, so it went on up and down. The report adds that the score "
-        "seemed better that way. Somebody found this bug in the trace, not in the result.",
+        "PyTorch's cosine is a wave, so it went on up and down. A pull request put it back. An "
+        "issue after that remarks that the score had been better with the bug.",
     ),
     4: Exhibit(
         bug="the rate is set after the epoch that it is meant for",
@@ -603,10 +603,10 @@ EXHIBITS: dict[int, Exhibit] = {
         meant=warmup(Constant(0.1), updates=5),
         broken=warmup_from_zero,
         fixed=warmup_from_above_zero,
-        story="At t = 0 the fraction t/5 is 0, so the first update moves no weight. The gradient "
-        "is not lost: it enters the optimizer's momentum, or Adam's moments. This is a convention "
-        "too. Many libraries follow it, some on purpose, and it costs a whole epoch where the "
-        "scheduler steps once an epoch.",
+        story="At t = 0 the fraction t/5 is 0, so the first update moves no weight. With "
+        "momentum or Adam the gradient is not lost, because it enters the moments. With plain SGD "
+        "it is. This is a convention too. Many libraries follow it, some on purpose, and it costs "
+        "a whole epoch where the scheduler steps once an epoch.",
     ),
     9: Exhibit(
         bug="each new cycle starts from the rate that it finds, and that is the floor",

@@ -91,7 +91,7 @@ class RecordRates(keras.callbacks.Callback):  # type: ignore[misc]
     """Records the learning rate of every update of ``model.fit``, before the update.
 
     It reads ``optimizer.learning_rate``, whether that is a number that callbacks change or a
-    schedule. Keras computes in float32, so check the trace with a tolerance of 1e-6. Compile the
+    schedule. Keras computes in float32, and `Trace.check` allows for that. Compile the
     model with ``steps_per_execution=1``, as is the default: within one execution of several
     updates, a callback sees the first alone.
 
