@@ -22,9 +22,10 @@ import coslr.optimal
 import coslr.schedules
 import coslr.theory
 from coslr._arguments import require
-from coslr.course import published, theories
-from coslr.course.evidence import standings
+from coslr.course import claims, published, theories
+from coslr.course.evidence import load, standings
 from coslr.experiments import outcomes
+from coslr.experiments.contests import SEARCH
 
 _NUMBER = r"[-−+]?\d[\d,]*(?:\.\d+)?(?:e[-−]?\d+)?"
 _CITED = re.compile(
@@ -97,12 +98,39 @@ def evidence(
     return Cited(about_a.mean, about_a.eta, found.n, difference, low, high, found.word)
 
 
+@lru_cache(maxsize=1000)
+def searched(study: str, contest: str, name: str, eta_max: float, variant: str = "-") -> float:
+    """The mean validation accuracy, in percent, of the search seeds at one peak.
+
+    Args:
+        study, contest: as `coslr.course.protocol` names them.
+        name, variant: the entry, and which of its variants; most have one, "-".
+        eta_max: the peak, as the table has it.
+
+    Raises:
+        ValueError: the search did not try this peak.
+
+    Example:
+        >>> round(searched("warm_restarts", "21 epochs", "one cycle", 0.1), 1)
+        89.9
+    """
+    table = load(study)
+    asked = {"contest": contest, "name": name, "variant": variant, "role": SEARCH}
+    found = table[np.isclose(table["eta_max"], eta_max)]
+    for column, value in asked.items():
+        found = found[found[column] == value]
+    require(len(found) > 0, "eta_max", eta_max, f"a peak that the search of {name} tried")
+    return 100 * float(found["validation_accuracy"].mean())
+
+
 NAMES: Mapping[str, Any] = {
     **{name: what for name, what in vars(coslr.schedules).items() if not name.startswith("_")},
+    "claims": claims,
     "evidence": evidence,
     "np": np,
     "optimal": coslr.optimal,
     "published": published,
+    "searched": searched,
     "theories": theories,
     "theory": coslr.theory,
 }

@@ -215,7 +215,7 @@ def forest(panel: Panel) -> Axes:
     ticks: dict[int, str] = {}
     y = 0
     for block in panel.blocks:
-        _write(ax, y, fill(f"“{block.says}”", 74), block.verdict, weight="bold")
+        _write(ax, y, fill(block.says, 76), block.verdict, weight="bold")
         for name, found in block.rows.items():
             y += 1
             ticks[y] = name

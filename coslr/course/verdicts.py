@@ -178,7 +178,7 @@ def _statement(claim: Claim, compared: Mapping[str, Comparison]) -> str:
 
 def _rests_on(claim: Claim, compared: Mapping[str, Comparison]) -> str:
     """The reason of a verdict that needs no run, or the outcomes so far."""
-    changed = f"; changed after the data: {claim.changed}" * bool(claim.changed)
+    changed = f"; {claim.change}" * bool(claim.changed)
     if claim.definition:
         return f"by definition: {claim.definition.removesuffix('.')}{changed or '.'}"
     if claim.untested:

@@ -1,6 +1,6 @@
 import pytest
 
-from coslr.course.citations import evidence, wrong_citations
+from coslr.course.citations import evidence, searched, wrong_citations
 from coslr.course.evidence import load
 
 NAMES = {"x": 0.2146, "big": 12345.6, "negative": -0.37, "word": "worse", "tiny": 1.986e-4}
@@ -67,3 +67,14 @@ def test_what_is_not_in_the_tables_cannot_be_cited():
         evidence("train", "peak 0.1", "cosine")
     with pytest.raises(ValueError, match="contest='peak 7'"):
         evidence("local_minima", "peak 7", "cosine")
+
+
+def test_a_search_score_is_the_mean_of_the_search_seeds_at_that_peak():
+    table = load("combining")
+    rows = table[(table["contest"] == "AdamW") & (table["name"] == "constant")]
+    rows = rows[(rows["variant"] == "weight decay 0.1") & (rows["eta_max"] == 0.016)]
+    assert set(rows["role"]) == {"search"}
+    found = searched("combining", "AdamW", "constant", 0.016, "weight decay 0.1")
+    assert found == pytest.approx(100 * rows["validation_accuracy"].mean())
+    with pytest.raises(ValueError, match=r"eta_max=0\.017: must be a peak that the search of"):
+        searched("combining", "AdamW", "constant", 0.017, "weight decay 0.1")

@@ -91,7 +91,7 @@ def test_a_difference_of_two_entries_has_no_name():
 
 
 def test_a_statement_whose_comparisons_have_two_units_is_in_two_panels(all_run):
-    says = "suitable for all types of models"
+    says = "suitable for all types of models (the article asks, and says yes)"
     kinds = [panel.kind for panel in panels() if says in [block.says for block in panel.blocks]]
     assert sorted(kinds) == ["accuracy", "loss"]
 
@@ -156,7 +156,7 @@ def test_what_has_no_result_says_so():
     lost = Comparison("a", "b", 0.1, 0.1, "test_accuracy", None, obstacle="a run diverged")
     block = Block("it is fast", "open", {"row": lost}, 3)
     found = texts(forest(Panel("05_train_a_cnn", "accuracy", (block,))))
-    assert {"no result", "3 comparisons not run yet", "“it is fast”", "open"} <= set(found)
+    assert {"no result", "3 comparisons not run yet", "it is fast", "open"} <= set(found)
 
 
 def test_the_description_has_names_and_numbers():
