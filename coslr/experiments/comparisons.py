@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coslr._arguments import require, whole
+from coslr._arguments import require, sequence, whole
 from coslr._optional import extra
 from coslr.experiments import outcomes, studies
 from coslr.experiments.contests import JUDGE, ROW, SEARCHING, Contest
 from coslr.experiments.outcomes import Outcome
+from coslr.experiments.trials import MEASURES
 
 with extra("train"):
     import pandas as pd
@@ -152,7 +153,7 @@ class Standings:
             if why:
                 return dataclasses.replace(nothing, obstacle=f"{name}: {why}", waiting=waiting)
             if not np.isfinite(values).all():
-                why = f"{name}: a run diverged at the chosen peak"
+                why = f"{name}: a run {self._fate(name)} at the chosen peak"
                 return dataclasses.replace(nothing, obstacle=why)
         expected = set(self.contest.judge_seeds) or set(values_a.index)
         if not set(values_a.index) == set(values_b.index) == expected:
@@ -161,6 +162,9 @@ class Standings:
         differences = (values_a - values_b).to_numpy(dtype=float)  # pandas pairs them by seed
         if len(differences) < 2:
             return dataclasses.replace(nothing, obstacle="there is one judged seed only")
+        if len(differences) == 2 and np.ptp(differences) < 1e-12:
+            why = "both seeds differ by the same, which says nothing of chance: judge more seeds"
+            return dataclasses.replace(nothing, obstacle=why)
         return dataclasses.replace(nothing, outcome=outcomes.judge(differences, measure))
 
     def values(self, name: str, measure: str | None = None) -> pd.Series:
@@ -287,7 +291,16 @@ class Standings:
         require(measure in source.columns, "measure", measure, f"one of {[*source.columns]}")
         runs = source[source["name"] == plain].sort_values("seed")
         self._keep_the_rules(plain, runs)
+        if self.contest.judge_seeds:  # others may have been judged beside them
+            runs = runs[runs["seed"].isin(self.contest.judge_seeds)]
         values = runs.set_index("seed")[measure]
+        if epoch:
+            judged = self._judged[
+                (self._judged["name"] == plain) & (self._judged["status"] == "ok")
+            ]
+            lacking = sorted({*judged["seed"]} & {*values.index[values.isna()]})
+            right = f"one that {name} has in every run; training images are measured at the end"
+            require(not lacking, "measure", measure, right)
         if "status" in runs:  # curves have none
             values = values.where((runs["status"] == "ok").to_numpy())
         peaks = runs["eta_max"].unique()  # what is derived may have one for each seed
@@ -323,6 +336,12 @@ class Standings:
                 return found, found == SEARCHING
         return "", False
 
+    def _fate(self, name: str) -> str:
+        """What became of the run of this name that has no result: "failed" or "diverged"."""
+        plain = [part.partition("@")[0] for part in name.split(MINUS)]
+        states = self._judged["status"][self._judged["name"].isin(plain)].astype(str)
+        return "failed" if states.str.startswith("failed").any() else "diverged"
+
     def _spread(self, a: str, b: str) -> float:
         (_, values_a), (_, values_b) = (self._values(name, self.measures[0]) for name in (a, b))
         differences = (values_a - values_b).dropna()
@@ -347,6 +366,11 @@ def run(
     Returns:
         The `Standings`, with curves.
 
+    Raises:
+        ValueError, TypeError: there is no such measure.
+        RuntimeError: a trial failed. What is done by then is kept in the cache. A trial that
+            diverged is a result, and no failure.
+
     Example:
         >>> import tempfile
         >>> from coslr import Cosine
@@ -360,12 +384,24 @@ def run(
         >>> len(standings.rows), standings.best["eta_max"].to_dict()
         (2, {'cosine': 0.1})
     """
+    _check_measures(measures)
     rows, curves = pd.DataFrame(columns=ROW), []
     while pending := contest.pending(rows):
         study = studies.run(pending, workers=workers, cache=cache, progress=progress)
+        # A failure, unlike a divergence, says nothing of a schedule.
+        failed = study.table["status"].str.startswith("failed")
+        if failed.any():
+            first = study.table[failed].iloc[0]
+            raise RuntimeError(f"{contest.name}, {first['name']}: {first['status']}")
         rows = pd.concat([part for part in (rows, study.table) if len(part)], ignore_index=True)
         curves.append(study.curves[study.curves["role"] == JUDGE])
     return Standings(contest, rows, pd.concat(curves, ignore_index=True), measures)
+
+
+def _check_measures(measures: object) -> None:
+    right = f"some of {', '.join(MEASURES)}"
+    names = sequence("measures", measures, right)
+    require(names and {*names} <= {*MEASURES}, "measures", measures, right)
 
 
 def forest(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from coslr._arguments import require
+from coslr._arguments import positive, require
 from coslr._optional import extra
 from coslr.experiments import search
 from coslr.experiments.outcomes import kind_of, low_is_good
@@ -59,6 +59,9 @@ class Entry:
         require(set(named) <= set(variants), "variant_settings", named, f"some of {variants}")
         one = not self.peak_from or len(variants) == 1
         require(one, "schedule", variants, "one alone, where peak_from chooses the peak")
+        positive("centre", self.centre)
+        positive("times", self.times)
+        require(self.peak_from or self.times == 1, "times", self.times, "1 without peak_from")
 
     @property
     def variants(self) -> dict[str, Maker]:
@@ -90,6 +93,18 @@ class Contest:
     def __post_init__(self) -> None:
         names = [entry.name for entry in self.entries]
         require(len(set(names)) == len(names) > 0, "entries", names, "schedules of different names")
+        marked = [name for name in names if "@" in name or " minus " in name]
+        right = (
+            'names without "@" and " minus ", which Standings reads as an epoch and a difference'
+        )
+        require(not marked, "entries", marked, right)
+        if self.shared_peak is None:
+            require(self.search_seeds, "search_seeds", self.search_seeds, "at least one seed")
+        else:
+            positive("shared_peak", self.shared_peak)
+            own = [e.name for e in self.entries if e.peak_from or len(e.variants) > 1]
+            right = "without peak_from and variants, which need a search, where a peak is shared"
+            require(not own, "entries", own, right)
         both = sorted({*self.search_seeds} & {*self.judge_seeds})
         require(not both, "judge_seeds", both, "seeds that choose no peak")
         require(self.by.startswith("validation_"), "by", self.by, "a measure of validation images")
@@ -106,7 +121,8 @@ class Contest:
             table: the rows so far, of this contest and of others, with the columns `ROW`, `status`
                 and `by`; an empty frame at the start.
         """
-        done = {tuple(row) for row in table[ROW].itertuples(index=False)} if len(table) else set()
+        kept = _not_failed(table)
+        done = {tuple(row) for row in kept[ROW].itertuples(index=False)} if len(kept) else set()
         return [
             trial
             for entry in self.entries
@@ -182,11 +198,13 @@ class Contest:
         """Peak -> mean score of the search seeds, for the peaks that all of them have tried."""
         if not len(table):
             return {}
+        table = _not_failed(table)
         rows = table[
             (table["contest"] == self.name)
             & (table["name"] == entry.name)
             & (table["variant"] == variant)
             & (table["role"] == SEARCH)
+            & table["seed"].isin(self.search_seeds)
         ]
         sign = -1 if low_is_good(self.by) else 1
         scores = {}
@@ -221,6 +239,11 @@ class Contest:
             return "", nan, nan, "; ".join(obstacles)
         score, variant, eta = max(candidates, key=lambda candidate: candidate[0])
         return variant, eta, score, ""
+
+
+def _not_failed(table: pd.DataFrame) -> pd.DataFrame:
+    """A failure, unlike a divergence, says nothing of a schedule: it counts as not trained."""
+    return table[~table["status"].str.startswith("failed")] if len(table) else table
 
 
 def _variant_peak_seed(trial: Trial) -> tuple[str, float, int]:

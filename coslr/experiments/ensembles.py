@@ -26,7 +26,11 @@ def score(predictions: Predictions, labels: NDArray[np.integer]) -> tuple[float,
 
     Args:
         predictions: log-probabilities, (images, classes).
-        labels: the right classes, (images,).
+        labels: the right classes, (images,), from 0 to classes - 1.
+
+    Raises:
+        ValueError: other shapes; a label that is no class; scores that are not log-probabilities,
+            such as a network's raw ones.
 
     Example:
         >>> half = np.log([[0.5, 0.5], [0.9, 0.1]])
@@ -37,6 +41,13 @@ def score(predictions: Predictions, labels: NDArray[np.integer]) -> tuple[float,
     right = f"(images, classes), with a row for each of the {len(labels)} labels"
     fits = predictions.ndim == 2 and len(predictions) == len(labels) > 0
     require(fits, "predictions.shape", predictions.shape, right)
+    require(np.shape(labels) == (len(predictions),), "labels.shape", np.shape(labels), "(images,)")
+    whole_numbers = np.issubdtype(labels.dtype, np.integer)
+    require(whole_numbers, "labels.dtype", labels.dtype, "integers, each the place of a class")
+    wrong = labels[(labels < 0) | (labels >= predictions.shape[1])]
+    right = f"from 0 to {predictions.shape[1] - 1}"
+    require(not len(wrong), "a label", wrong[:1].tolist(), right)
+    _check_log_probabilities("predictions", predictions)
     accuracy = float((predictions.argmax(axis=1) == labels).mean())
     return accuracy, float(-predictions[np.arange(len(labels)), labels].mean())
 
@@ -51,9 +62,18 @@ def average(members: Sequence[Predictions]) -> Predictions:
         [[0.7, 0.3]]
     """
     require(len(members) > 0, "members", [*members], "the predictions of at least one network")
+    for i, member in enumerate(members):
+        _check_log_probabilities(f"members[{i}]", member)
     logs = np.stack([np.asarray(member, dtype=float) for member in members])
     mean: Predictions = logsumexp(logs, axis=0) - np.log(len(logs))
     return mean
+
+
+def _check_log_probabilities(name: str, predictions: Predictions) -> None:
+    totals = np.exp(logsumexp(np.asarray(predictions, dtype=float), axis=-1))
+    wrong = totals[np.abs(totals - 1) > 0.01]  # float16 is rounded; NaN passes
+    right = "log-probabilities, whose exponentials sum to 1: log_softmax of a network's scores"
+    require(not len(wrong), f"sum of exp({name})", wrong[:1].tolist(), right)
 
 
 def mean_weights(
@@ -77,7 +97,11 @@ def mean_weights(
     """
     require(len(states) > 0, "states", [*states], "the weights of at least one network")
     require(len(shares) == len(states), "shares", [*shares], f"{len(states)} numbers")
-    return {name: np.average([state[name] for state in states], 0, shares) for name in states[0]}
+    for i, state in enumerate(states):
+        lacking = sorted(state.keys() ^ states[0].keys())
+        require(not lacking, f"names in only one of states[0] and states[{i}]", lacking, "in both")
+    means = {name: np.average([state[name] for state in states], 0, shares) for name in states[0]}
+    return {name: mean.astype(np.asarray(states[0][name]).dtype) for name, mean in means.items()}
 
 
 def fitted_temperature(predictions: Predictions, labels: NDArray[np.integer]) -> float:

@@ -91,11 +91,13 @@ class _Walk:
             self.add_object(value)
 
     def add_object(self, value: Any) -> None:
+        if isinstance(value, list | tuple | dict) and not _installed(type(value).__module__):
+            self.add([type(value), getattr(value, "__dict__", {})])  # a named tuple's methods, say
         if isinstance(value, list | tuple):
             self.write(type(value).__name__, len(value))
             for one in value:
                 self.add(one)
-        elif isinstance(value, dict):
+        elif isinstance(value, dict | types.MappingProxyType):
             self.add(list(value.items()))
         elif isinstance(value, torch.Tensor):
             self.write("tensor", value.dtype, joblib.hash(value.detach().cpu().numpy()))
@@ -125,9 +127,17 @@ class _Walk:
         elif dataclasses.is_dataclass(value):
             # Hash only the fields; cached properties are not part of the value.
             self.add(type(value))
-            for field in dataclasses.fields(value):
-                self.write(field.name)
-                self.add(getattr(value, field.name))
+            fields = [field.name for field in dataclasses.fields(value)]
+            for name in fields:
+                self.write(name)
+                self.add(getattr(value, name))
+            # What a reader's class sets beside its fields, in __post_init__ from an InitVar, say.
+            if not _installed(type(value).__module__):
+                for name, own in sorted(getattr(value, "__dict__", {}).items()):
+                    cached = getattr(type(value), name, None)
+                    if name not in fields and not isinstance(cached, functools.cached_property):
+                        self.write(name)
+                        self.add(own)
         elif hasattr(value, "__dict__") and not _installed(type(value).__module__):
             self.add([type(value), vars(value)])
         else:
@@ -153,7 +163,7 @@ class _Walk:
         names = self.add_code(value.__code__)
         self.add_cells(value)
         self.add_used(names, value.__globals__)
-        for module in _imports(value.__code__):
+        for module in _imports(value.__code__, value.__globals__.get("__package__")):
             self.add_used([module.__name__, *names], {module.__name__: module})
 
     def add_cells(self, value: Any) -> None:
@@ -183,7 +193,7 @@ class _Walk:
     def add_used(self, names: list[str], namespace: dict[str, Any]) -> None:
         """Add those of the names that are in the namespace."""
         for name in dict.fromkeys(names):
-            if name.startswith("__") or name not in namespace:
+            if (name.startswith("__") and name.endswith("__")) or name not in namespace:
                 continue
             used = namespace[name]
             self.write(name)
@@ -195,15 +205,21 @@ class _Walk:
                 self.add_used(new, vars(used))
 
 
-def _imports(code: types.CodeType) -> Iterator[types.ModuleType]:
+def _imports(code: types.CodeType, package: str | None) -> Iterator[types.ModuleType]:
     """The modules that a function imports when it runs."""
-    for step in dis.get_instructions(code):
-        if step.opname == "IMPORT_NAME":
+    steps = list(dis.get_instructions(code))
+    for level, names, step in zip(steps, steps[1:], steps[2:], strict=False):
+        if step.opname == "IMPORT_NAME":  # `from ..a import b` has level 2 and the names ("b",)
             with contextlib.suppress(Exception):  # the trial itself will report a failing import
-                yield importlib.import_module(step.argval)
+                module = importlib.import_module("." * level.argval + step.argval, package)
+                for name in names.argval or ():
+                    with contextlib.suppress(ImportError):  # most names are no modules
+                        if not _installed(module.__name__) and not hasattr(module, name):
+                            importlib.import_module(f"{module.__name__}.{name}")
+                yield module
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            yield from _imports(constant)
+            yield from _imports(constant, package)
 
 
 @functools.lru_cache

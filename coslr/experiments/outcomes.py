@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from coslr._arguments import positive, require, whole
+from coslr._arguments import number, positive, require, whole
 from coslr._optional import extra
 
 with extra("train"):
@@ -245,7 +245,7 @@ def power_to_find(difference: float, spread: float, n: int) -> float:
         0.8
     """
     spread, n = positive("spread", spread), whole("n", n, least=2)
-    noncentrality = abs(difference) / spread * np.sqrt(n)
+    noncentrality = abs(number("difference", difference)) / spread * np.sqrt(n)
     return float(stats.nct.sf(stats.t.ppf(0.975, n - 1), n - 1, noncentrality))
 
 

@@ -110,4 +110,5 @@ def _missing(scores: Mapping[float, float], centre: float, steps: list[int]) -> 
 def _best(scores: Mapping[float, float], centre: float, steps: list[int]) -> int | None:
     """The half-step with the highest score; the smallest one among equals."""
     finite = [k for k in steps if math.isfinite(scores[peak(centre, k)])]
-    return max(finite, key=lambda k: (scores[peak(centre, k)], -k), default=None)
+    # Means of equal scores differ by rounding errors, which would decide a tie.
+    return max(finite, key=lambda k: (round(scores[peak(centre, k)], 12), -k), default=None)

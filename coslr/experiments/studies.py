@@ -46,10 +46,11 @@ class Study:
     Attributes:
         trials: what was trained.
         table: one row per trial: name, eta_max, seed, the extras, `status` ("ok", "diverged", or
-            "failed: " and why), then the validation and test accuracy and loss after the last
-            update. The four measures are NaN for a trial that diverged or failed.
+            "failed: " and why), then the accuracy and loss on validation, test and training images
+            after the last update. These six are NaN for a trial that diverged or failed.
         curves: one row per trial and epoch: `trial` is the row in the table, `epoch` counts from 1,
-            and `update` is the number of updates made by then; then the four measures.
+            and `update` is the number of updates made by then; then the six measures. Training
+            images are measured after the last epoch alone.
         snapshots: row in the table -> epoch -> `coslr.experiments.one_trial.Snapshot`, with
             "predictions", "validation" and "weights", as far as the trial asks for them.
     """

@@ -2,14 +2,21 @@
 
 import contextlib
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from coslr._arguments import shown
+from coslr._optional import extra
 from coslr.experiments.keys import environment, result_key
 from coslr.experiments.one_trial import TrialResult, train_trial
+from coslr.experiments.randomness import seeded
 from coslr.experiments.store import Store
 from coslr.experiments.trials import Trial
+
+with extra("train"):
+    from torch import nn
 
 WHY_KILLED = "its process was killed; is there too little memory?"
 MOST_STARTS = 2  # once beside other trials, and once more with the memory to itself
@@ -67,7 +74,9 @@ def _train_and_keep(trial: Trial, store: Store, key: str, study: str) -> Attempt
     try:
         if _count_start(notes) > MOST_STARTS:
             return Attempt(TrialResult.of_failure(trial, WHY_KILLED))
-        result = train_trial(trial)
+        # A model that does not use its seed would start from whatever was drawn in this process.
+        made = partial(_from_its_seed, trial.model)
+        result = train_trial(dataclasses.replace(trial, model=made))
     finally:
         with contextlib.suppress(OSError):
             notes.unlink()
@@ -77,6 +86,11 @@ def _train_and_keep(trial: Trial, store: Store, key: str, study: str) -> Attempt
     except Exception as error:  # the result is there and is worth more than its file
         return Attempt(result, not_kept=str(error))
     return Attempt(result)
+
+
+def _from_its_seed(model: Callable[..., nn.Module], *, size: int, seed: int) -> nn.Module:
+    with seeded(seed):
+        return model(size=size, seed=seed)
 
 
 def _described(trial: Trial) -> dict[str, str]:

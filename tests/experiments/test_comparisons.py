@@ -201,3 +201,50 @@ def test_a_contest_is_held_from_the_first_search_to_the_last_judged_run(tmp_path
     for name in judged["name"].unique():
         last, end = (held.compare(a, a, "test_loss") for a in (name, f"{name}@2"))
         assert last.outcome == end.outcome
+
+
+def test_a_failed_run_is_not_taken_for_a_diverged_one(tmp_path):
+    adam = Entry("AdamW", lambda eta, T: Cosine(T, eta), 0.003, {"optimizer": "AdamW"})
+    tiny = {"epochs": 1, "batch_size": 50, "data": Split(500, 100, 100)}
+    contest = Contest("tiny", (adam,), (900,), (1000, 1001), tiny)  # with SGD's options
+    with (
+        pytest.warns(UserWarning, match="failed"),
+        pytest.raises(RuntimeError, match="AdamW: failed: TypeError"),
+    ):
+        comparisons.run(contest, workers=1, cache=tmp_path, progress=False)
+
+
+def test_a_table_with_a_failed_run_says_so():
+    table = rows().assign(status=["failed: x" if i == 3 else "ok" for i in range(24)])
+    assert "a run failed" in str(Standings(CONTEST, table).compare("cosine", "constant"))
+
+
+def test_seeds_judged_beside_those_of_the_contest_do_not_count():
+    fewer = dataclasses.replace(CONTEST, judge_seeds=SEEDS[:8])
+    found = Standings(fewer, rows()).compare("cosine", "constant")
+    assert found.outcome.n == 8
+
+
+def test_two_seeds_with_equal_differences_show_nothing():
+    contest = dataclasses.replace(CONTEST, judge_seeds=(1000, 1001))
+    table = rows()
+    table = table[table["seed"].isin([1000, 1001])]
+    for lead in (0.01, 0.0):
+        equal = table.assign(test_accuracy=0.8 + lead * (table["name"] == "cosine"))
+        found = Standings(contest, equal).compare("cosine", "constant")
+        assert (found.word, found.waiting) == ("no result", False)
+
+
+@pytest.mark.parametrize("measures", ["test_loss", ("test_f1",), ()])
+def test_wrong_measures_are_named_before_the_training(tmp_path, measures):
+    with pytest.raises((ValueError, TypeError), match="measures="):
+        comparisons.run(CONTEST, measures=measures, cache=tmp_path, progress=False)
+    assert not any(tmp_path.iterdir())
+
+
+def test_what_is_measured_at_the_end_alone_did_not_diverge_before():
+    table = rows().assign(training_loss=0.5)
+    both = curves(table)
+    both.loc[both["epoch"] == 1, "training_loss"] = math.nan
+    with pytest.raises(ValueError, match="measure='training_loss'"):
+        Standings(CONTEST, table, both).compare("cosine@1", "constant@1", "training_loss")

@@ -1,7 +1,9 @@
 """A contest asks for the right runs: equal effort, seeds apart, validation alone chooses."""
 
+import dataclasses
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -223,3 +225,45 @@ def test_trials_at_the_best_peak_for_any_seeds():
 def test_a_peak_from_nowhere_is_named(entries, name):
     with pytest.raises(ValueError, match=name):
         Contest("wrong", entries(), (900,), (1000,), TINY)
+
+
+def test_a_failed_run_is_asked_for_again_and_chooses_nothing():
+    whole = play(CONTEST)[1]
+    lost = whole.assign(status=np.where(whole.index == 3, "failed: OSError", "ok"))
+    assert len(CONTEST.pending(lost)) == 1
+    assert CONTEST.best(lost)["obstacle"].iloc[0] == "the search goes on"
+
+
+def test_seeds_of_another_search_choose_nothing():
+    def other(trial):
+        low = 0.9 - 0.1 * abs(math.log2(trial.eta_max / 0.05))
+        return row(trial, validation_accuracy=validation(trial) if trial.seed == 900 else low)
+
+    narrow = Contest("tiny", (COSINE,), (900,), (1000,), TINY)
+    wide = dataclasses.replace(narrow, search_seeds=(900, 901, 902))
+    table = play(wide, row=other)[1]
+    assert narrow.best(table).loc["cosine", "eta_max"] != 0.05
+    assert wide.best(table).loc["cosine", "eta_max"] == 0.05
+
+
+@pytest.mark.parametrize("name", ["adam@2", "a minus b"])
+def test_a_name_that_standings_would_read_otherwise_is_refused(name):
+    with pytest.raises(ValueError, match="entries="):
+        Contest("c", (COSINE, Entry(name, COSINE.schedule)), (900,), (1000,), TINY)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Contest("c", (COSINE, HOT), (), (1,), TINY, shared_peak=0.1),
+        lambda: Contest("c", (FLOORS,), (), (1,), TINY, shared_peak=0.1),
+        lambda: Contest("c", (COSINE,), (), (1,), TINY),
+        lambda: Contest("c", (COSINE,), (), (1,), TINY, shared_peak=math.nan),
+        lambda: Entry("a", COSINE.schedule, times=4),
+        lambda: Entry("a", COSINE.schedule, peak_from="cosine", times=math.nan),
+        lambda: Entry("a", COSINE.schedule, centre=-1),
+    ],
+)
+def test_what_would_be_ignored_or_fail_later_is_named_at_once(make):
+    with pytest.raises(ValueError, match="must be"):
+        make()

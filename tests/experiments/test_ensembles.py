@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import log_softmax
 
-from coslr.experiments.ensembles import at_temperature, average, fitted_temperature, score
+from coslr.experiments.ensembles import (
+    at_temperature,
+    average,
+    fitted_temperature,
+    mean_weights,
+    score,
+)
 
 
 def drawn(seed, images=400, classes=5):
@@ -54,3 +60,26 @@ def test_the_temperature_undoes_the_one_that_was_put_in(tau):
 def test_a_temperature_of_one_changes_nothing():
     logs, _ = drawn(2)
     np.testing.assert_allclose(at_temperature(logs, 1.0), logs, atol=1e-12)
+
+
+@pytest.mark.parametrize("labels", [np.array([[0], [1]]), np.array([-1, 0]), np.array([0, 2])])
+def test_wrong_labels_are_named(labels):
+    with pytest.raises(ValueError, match="label"):
+        score(np.log([[0.5, 0.5], [0.9, 0.1]]), labels)
+
+
+def test_scores_that_are_no_log_probabilities_are_named():
+    with pytest.raises(ValueError, match="log_softmax"):
+        score(np.array([[5.0, 3.0]]), np.array([0]))
+    with pytest.raises(ValueError, match=r"members\[1\]"):
+        average([np.log([[0.5, 0.5]]), np.array([[5.0, 3.0]])])
+    score(np.log(np.full((1, 75), 1 / 75)).astype(np.float16), np.array([0]))  # rounded, and right
+
+
+def test_a_mean_of_weights_is_a_network_like_its_members():
+    states = [{"w": np.full(2, x, "float32"), "n": np.array(4)} for x in (0, 1)]
+    mean = mean_weights(states, [1, 3])
+    assert {k: v.dtype for k, v in mean.items()} == {k: v.dtype for k, v in states[0].items()}
+    for pair in ([states[0], {"w": states[1]["w"]}], [{"w": states[1]["w"]}, states[0]]):
+        with pytest.raises(ValueError, match="must be in both"):
+            mean_weights(pair, [1, 1])

@@ -309,3 +309,58 @@ def test_objects_that_cannot_be_pickled_count_by_their_type():
     lock = threading.Lock()
     assert fingerprint(lock) == fingerprint(threading.Lock())
     assert fingerprint(lock) != fingerprint(threading.RLock())
+
+
+LATE = {
+    "from . import h": "def f(x):\n    from . import h\n    return h.g(x)\n",
+    "from .h import g": "def f(x):\n    from .h import g\n    return g(x)\n",
+    "from package import h": "def f(x):\n    from lazy import h\n    return h.g(x)\n",
+    "named tuple": """
+from typing import NamedTuple
+class P(NamedTuple):
+    w: int = 1
+    def g(self, x):
+        return x * 17
+p = P()
+def f(x):
+    return p.g(x)
+""",
+    "proxy": """
+from types import MappingProxyType
+C = MappingProxyType({'w': 17})
+def f(x):
+    return C['w'] * x
+""",
+    "InitVar": """
+from dataclasses import dataclass, InitVar
+@dataclass
+class F:
+    w: InitVar[int]
+    def __post_init__(self, w):
+        self.k = w
+    def __call__(self, x):
+        return self.k * x
+f = F(17)
+""",
+}
+
+
+@pytest.mark.parametrize("code", LATE.values(), ids=LATE)
+def test_late_imports_and_what_containers_do_are_noticed(tmp_path, monkeypatch, code):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (tmp_path / "lazy").mkdir()
+    (tmp_path / "lazy" / "__init__.py").touch()
+    digests = []
+    for number in ("17", "18"):
+        (tmp_path / "lazy" / "m.py").write_text(code.replace("17", number))
+        (tmp_path / "lazy" / "h.py").write_text(f"def g(x):\n    return x * {number}\n")
+        for module in [name for name in sys.modules if name.partition(".")[0] == "lazy"]:
+            del sys.modules[module]
+        importlib.invalidate_caches()
+        f = importlib.import_module("lazy.m").f
+        before = fingerprint(f)
+        f(1)
+        assert fingerprint(f) == before  # also once the first call has imported the module
+        digests.append(before)
+    assert digests[0] != digests[1]

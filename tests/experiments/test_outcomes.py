@@ -180,3 +180,9 @@ def test_a_margin_belongs_to_the_last_word_of_a_measure():
 def test_an_unknown_measure_is_named(ask, measure):
     with pytest.raises(ValueError, match=r"^measure='.*': must be a name that ends in one of"):
         ask(measure)
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_the_difference_to_find_must_be_finite(wrong):
+    with pytest.raises(ValueError, match="difference="):
+        power_to_find(wrong, 0.5, 8)

@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,3 +87,11 @@ def test_a_peak_is_rounded_to_four_digits_whatever_its_size():
 def test_a_wrong_centre_is_named(centre):
     with pytest.raises(ValueError, match="centre="):
         progress({}, centre)
+
+
+def test_a_tie_is_not_decided_by_rounding():
+    scores = dict.fromkeys((0.025, 0.05, 0.07071, 0.2, 0.4), 0.8)
+    for tried, right in ((0.1, (1782, 1759, 1759)), (0.1414, (1720, 1754, 1826))):
+        scores[tried] = pd.Series(np.array(right) / 2000).mean()  # both sums are 5,300
+    assert scores[0.1] != scores[0.1414]
+    assert progress(scores, centre=0.1).best == 0.1

@@ -879,3 +879,26 @@ def test_an_accelerator_is_used(tmp_path):
     study = alone(trials([0], model=model), tmp_path)
     assert (study.table["status"] == "ok").all()
     assert set(devices) == {torch.accelerator.current_accelerator().type}
+
+
+class Careless(torch.nn.Module):
+    """Takes the seed, and does not use it."""
+
+    def __init__(self, size, seed):
+        super().__init__()
+        self.layers = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(size * size, 10))
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+def test_a_model_that_does_not_use_its_seed_is_repeatable_and_paired(tmp_path):
+    tiny = {"epochs": 1, "batch_size": 50, "data": Split(500, 100, 100), "model": Careless}
+    cosine = lambda eta, T: Cosine(T, eta)  # noqa: E731
+    trials = grid({"a": cosine, "b": cosine}, [0.1], [0, 1], **tiny)
+    once, again = (
+        studies.run(trials, workers=1, cache=tmp_path / name, progress=False).table
+        for name in ("once", "again")
+    )
+    assert once.equals(again)
+    assert once["test_loss"].nunique() == 2  # one for each seed, the same for both names

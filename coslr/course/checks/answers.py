@@ -32,7 +32,11 @@ class Feedback:
         return f"{sign} {self.message}".strip()
 
 
-NOT_ATTEMPTED = Feedback(None, "Put your answer in place of the dots, and run the cell again.")
+NOT_ATTEMPTED = Feedback(
+    None,
+    "Put your answer in place of the dots, and run the cell again. (A function must return it, or "
+    "train with the optimizer that it is given.)",
+)
 
 
 def correct(message: str = "") -> Feedback:
@@ -63,7 +67,8 @@ def check_number(
     Args:
         answer: the learner's.
         expected: the right number, not 0.
-        hints: what to say of a usual mistake -> the number that it gives, not 0.
+        hints: what to say of a usual mistake -> the number that it gives, not 0. Of several that
+            are near, the nearest counts.
         digits: how many significant digits count.
         note: what is worth knowing once the answer is right.
 
@@ -85,9 +90,9 @@ def check_number(
 
     if near(expected):
         return correct(note)
-    for hint, number in hints.items():
-        if near(number):
-            return wrong(hint)
+    close = [hint for hint, number in hints.items() if near(number)]
+    if close:
+        return wrong(min(close, key=lambda hint: abs(value - hints[hint])))
     if math.isclose(value, expected, rel_tol=0.01):
         return wrong(f"{value:.6g} is close, but not right to {digits} digits.")
     return wrong(f"{value:.6g} is too {'small' if value < expected else 'large'}.")

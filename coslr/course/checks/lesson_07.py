@@ -1,5 +1,6 @@
 """The exercises of notebook 07, Choosing the parameters."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -40,7 +41,17 @@ def _sweeps() -> dict[str, Sweep]:
     inside, falling = [0.80, 0.83, 0.85, 0.84, 0.70], [0.88, 0.86, 0.84, 0.81, 0.70]
     lucky = rows([0.80, 0.83, 0.85, 0.82, 0.70])
     lucky[:, 3] = [0.90, 0.78, 0.78]  # one good seed of three; its mean is 0.82
+    unlucky = rows(inside)
+    unlucky[:, 2] = [0.88, 0.88, 0.80]  # one bad seed of three; its mean is the best still
     return {
+        "unlucky": (peaks, unlucky, rows(inside), 0.04),
+        # A sixth peak, so that the edge is not at a place known beforehand.
+        "longer": (
+            np.r_[0.005, peaks],
+            rows([0.70, *inside[:-1], 0.86]),
+            rows([0.70, *inside]),
+            None,
+        ),
         "plain": (peaks, rows(inside), rows(inside), 0.04),
         "test": (peaks, rows(inside), rows([0.80, 0.86, 0.84, 0.83, 0.70]), 0.04),
         # Each seed is the lucky one in turn, so no rule that looks at one seed alone passes.
@@ -104,7 +115,9 @@ def _judge(sweeps: dict[str, Sweep], found: dict[str, float | None]) -> Feedback
         return wrong(
             "It falls for one lucky run: compare the means over the seeds, not the best single run."
         )
-    for case, edge in (("low", 0.01), ("high", 0.16)):
+    if found["unlucky"] == 0.08:
+        return wrong("It goes by the worst seed: compare the means over the seeds.")
+    for case, edge in (("low", 0.01), ("high", 0.16), ("longer", 0.16)):
         if found[case] == edge:
             return wrong(
                 f"The best of that sweep is at the edge of its grid, at {edge}: that is no "
@@ -120,8 +133,8 @@ def uncertain_end(answer: Schedule) -> Feedback:
     """Is this cosine's loss in the valley near the planned run's, after 300, 400, 500 and 600?
 
     >>> uncertain_end(Cosine(400, 0.75))
-    ✗ Not yet. After 600 updates the loss is 59 % above the planned run's. The last 100 rates \
-are too low: raised by 0.02, they end at 0.0215.
+    ✗ Not yet. After 600 updates the loss is 58.5 % above the planned run's. The last 100 \
+rates are too low: raised by 0.02, they end at 0.0215.
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
@@ -134,8 +147,8 @@ are too low: raised by 0.02, they end at 0.0215.
     if not np.isfinite(above[worst]) or above[worst] > 100:
         return wrong("The loss explodes: a peak much above 2 is too high for this valley.")
     if above[worst] <= ALLOWED:
-        most = _percent(max(above[worst], 0))
-        return correct(f"After no end it is more than {most} above the run planned for it.")
+        most = math.ceil(100 * max(above[worst], 0))
+        return correct(f"After no end it is more than {most} % above the run planned for it.")
     said = f"After {worst} updates the loss is {_percent(above[worst])} above the planned run's."
     return wrong(f"{said} {_why(rates[:worst])}")
 
@@ -179,4 +192,4 @@ def _loss(rates: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return f"{100 * share:.3g} %"

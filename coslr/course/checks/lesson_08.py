@@ -69,7 +69,7 @@ be lower.
         return found
     rate, old, new = cases.T
     right = rate * (1 - new) / (1 - old)
-    if same(found, right):
+    if np.allclose(found, right, rtol=1e-5, atol=0):  # float32 is good enough
         return correct(
             "From 0.9 to 0.95 the rate is halved; without momentum it is ten times as high."
         )
@@ -146,7 +146,15 @@ def two_groups(answer: Callable[[Any, int], Any]) -> Feedback:
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
-    N, W, peak = 120, 20, 0.1
+    feedback = _driven(answer, updates=120)
+    if feedback.is_right and not _driven(answer, updates=90).is_right:
+        return wrong("It is right for 120 updates, and not for 90: take the lengths from updates.")
+    return feedback
+
+
+def _driven(answer: Callable[[Any, int], Any], updates: int) -> Feedback:
+    """The feedback on a run of so many updates."""
+    N, W, peak = updates, 20, 0.1
     weights = [torch.zeros(1, requires_grad=True) for _ in range(2)]
     optimizer = torch.optim.SGD([{"params": [w]} for w in weights], lr=peak, momentum=0.9)
     momenta: list[list[float]] = []

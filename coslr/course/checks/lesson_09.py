@@ -17,6 +17,7 @@ from coslr.course.checks.answers import (
     failed_with,
     first_difference,
     not_attempted,
+    number_or_nan,
     same,
     wrong,
 )
@@ -35,7 +36,7 @@ SIGNS = {
     "never_moves": "the rate would never change",
     "one_early": "every change would come one update early",
     "one_late": "every change would come one update late, behind a first rate of the optimizer's",
-    "too_fast": "the whole schedule would be squeezed into a part of the run, perhaps many times",
+    "too_fast": "the whole schedule would be squeezed into a half, a third or less of the run",
     "too_slow": "only the beginning of the schedule would be seen, drawn out over the run",
     "scaled": "every rate would be the same multiple of the right one, from the first update on",
     "scaled_from": "the rates would be right for some time, and then all the same multiple",
@@ -49,12 +50,20 @@ SIGNS = {
 }
 
 
+# Words that are true of an exhibit, and not what `diagnose` says of it.
+FIT_TOO = {
+    (1, "too_slow"): "too_slow is the reason, but the run ends before the first drop, so no trace "
+    "can show it. Which word says what the rates do?",
+    (9, "scaled_from"): "the factor would be 0. Another word says why the rate stays at 0.",
+}
+
+
 def guesses(answer: Mapping[int, str]) -> Feedback:
     """Are these the words of `SIGNS` that explain the exhibits with these numbers?
 
-    >>> guesses({1: "too_slow", 2: "too_fast"})
-    ✗ Not yet. Exhibit 1: with too_slow, only the beginning of the schedule would be seen, drawn \
-out over the run.
+    >>> guesses({1: "one_late", 2: "too_fast"})
+    ✗ Not yet. Exhibit 1: with one_late, every change would come one update late, behind a first \
+rate of the optimizer's.
     >>> guesses({1: "never_moves", 2: ...})
     … Not attempted yet. Right so far: 1. Still open: 2.
     """
@@ -75,6 +84,8 @@ out over the run.
         fitting = [found.cause for found in explain(exhibit.rates(), exhibit.meant)]
         if guess in fitting[1:]:
             return wrong(f"Exhibit {number}: {guess} fits too, but diagnose prefers another cause.")
+        if guess != fitting[0] and (number, guess) in FIT_TOO:
+            return wrong(f"Exhibit {number}: {FIT_TOO[number, guess]}")
         if guess != fitting[0]:
             return wrong(f"Exhibit {number}: with {guess}, {SIGNS[guess]}.")
     if waiting := [str(number) for number in answer if number not in made]:
@@ -99,7 +110,10 @@ def broken_late(answer: Callable[[torch.optim.Optimizer, int], object]) -> Feedb
     if isinstance(used, Feedback):
         return used
     if len(used) != BROKEN_UPDATES:
-        return wrong(f"It makes {len(used)} updates, and {BROKEN_UPDATES} were asked.")
+        return wrong(
+            f"It makes {len(used)} updates with the optimizer that it is given, and "
+            f"{BROKEN_UPDATES} were asked."
+        )
     schedule = Cosine(BROKEN_UPDATES, ETA_MAX)
     said = _sentence(used, schedule)
     if not said:
@@ -143,14 +157,17 @@ def read_log(answer: tuple[str, int]) -> Feedback:
     if not_attempted(*answer):
         return NOT_ATTEMPTED
     cause, length = answer
+    if not isinstance(cause, str):
+        return wrong(f"The cause must be a word, such as 'too_fast', not {cause!r}.")
+    cause = cause.strip().lower()
     if cause != "wrong_length":
         return wrong(
             f"{cause!r} does not explain every row. Give diagnose the updates of the rows too: "
             "updates=trace.indices."
         )
-    if length == 900:
+    if number_or_nan(length) == 900:
         return wrong("The cause is right. 900 is the length that was meant; which one was used?")
-    if isinstance(length, bool) or not isinstance(length, int | float) or length != 1000:
+    if number_or_nan(length) != 1000:
         return wrong(f"The cause is right, and the length is not {length!r}: see its parameters.")
     return correct("The cosine's 1,000 updates count the 100 of the warm-up: the run ends first.")
 
@@ -190,6 +207,15 @@ def repaired_loop(
         return wrong(f"It makes {len(used)} updates; {epochs} x {batches} = {total} were asked.")
     said = _sentence(used, Cosine(total, ETA_MAX))
     if not said:
+        more = (epochs + 1) * (batches + 2)
+        again = _used(answer, epochs + 1, batches + 2)
+        if isinstance(again, Feedback):
+            return again
+        if len(again) != more or _sentence(again, Cosine(more, ETA_MAX)):
+            return wrong(
+                f"The audit is silent for {epochs} x {batches} updates, and not for "
+                f"{epochs + 1} x {batches + 2}: take the length from epochs and batches."
+            )
         return correct("The audit is silent.")
 
     def wave(t: np.ndarray, T_max: int) -> np.ndarray:
@@ -235,6 +261,12 @@ def repaired_resume(
         scheduler = answer(optimizer, copy.deepcopy(saved))
         if not_attempted(scheduler):
             return NOT_ATTEMPTED
+        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+        if any(bool(weight.any()) for weight in weights):
+            return wrong(
+                "It makes updates of its own, and the 40 of the old run are made already: load "
+                "the two states instead."
+            )
         restored = _velocity(optimizer)
         with audit(optimizer) as trace:
             for _ in range(total - done):

@@ -42,8 +42,11 @@ def pair_loss(answer: float) -> Feedback:
     ✗ Not yet. That is the loss of a uniform guess.
     """
     expected, hints = _counted()
-    note = "A table of counts knows that much. Look when your runs fell below it."
-    return check_number(answer, expected, hints, digits=3, note=note)
+    note = (
+        "A table of counts knows that much. Look when your runs fell below it. (Columns in place "
+        "of rows give nearly the same number: does each row of your table sum to 1?)"
+    )
+    return check_number(answer, expected, hints, digits=4, note=note)
 
 
 @lru_cache(maxsize=1)
@@ -57,6 +60,8 @@ def _counted() -> tuple[float, dict[str, float]]:
     counts = np.ones((len(alphabet), len(alphabet)))
     np.add.at(counts, (train[:-1], train[1:]), 1)
     follows = counts / counts.sum(axis=1, keepdims=True)
+    often = 32 * (counts - 1) + 1
+    often /= often.sum(axis=1, keepdims=True)
     changes = counts.copy()
     np.fill_diagonal(changes, 1)
     changes /= changes.sum(axis=1, keepdims=True)
@@ -71,6 +76,10 @@ def _counted() -> tuple[float, dict[str, float]]:
         "Pairs of the same character, such as ll, count too.": float(
             -np.log(changes[seen, right]).mean()
         ),
+        "That is the loss on the training text: report.x_test and report.y_test hold the test "
+        "text.": float(-np.log(follows[train[:-1], train[1:]]).mean()),
+        "That counts each pair 32 times: windows that begin 32 characters apart cover the text "
+        "once.": float(-np.log(often[seen, right]).mean()),
         "That counts single characters, not pairs.": float(-np.log(single[right]).mean()),
         "Divide each row by its own sum, not by the sum of all counts.": float(
             -np.log(counts[seen, right] / counts.sum()).mean()
@@ -96,7 +105,7 @@ def good_average(answer: Sequence[int], study: Study) -> Feedback:
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
-    numbers = floats_or_nan(answer)
+    numbers = floats_or_nan(list(answer) if isinstance(answer, set) else answer)
     if numbers.ndim != 1 or not len(numbers) or (numbers % 1 != 0).any() or (numbers < 1).any():
         return wrong(f"The answer must be a list of epochs, such as [1, 2], not {answer!r}.")
     epochs = sorted(int(number) for number in numbers)
@@ -108,10 +117,10 @@ def good_average(answer: Sequence[int], study: Study) -> Feedback:
         return wrong("That is one network, and no average.")
     gain = _loss(study, [STOPPED]) - _loss(study, epochs)
     if gain >= ENOUGH:
-        return correct(f"The mean is {gain:.3f} nats better, and nobody lowered a rate.")
+        return correct(f"The mean is {gain:.4f} nats better, and nobody lowered a rate.")
     if gain < 0:
-        return wrong(f"The mean is {-gain:.3f} nats worse: the early networks drag it back.")
-    return wrong(f"The mean is {gain:.3f} nats better, which is not enough yet.")
+        return wrong(f"The mean is {-gain:.4f} nats worse: the early networks drag it back.")
+    return wrong(f"The mean is {gain:.4f} nats better, which is not enough yet.")
 
 
 def _constant(study: Study) -> tuple[Trial, dict[int, Snapshot]]:
@@ -150,7 +159,7 @@ def cool_down(answer: Sequence[float], study: Study) -> Feedback:
     if rates.max() > 2 * plateau:
         return wrong(f"No rate may be above {2 * plateau:g}, twice the plateau's.")
     gain = _branch(study, np.full(UPDATES, plateau)) - _branch(study, rates)
-    said = f"It ends {abs(gain):.3f} nats {'below' if gain > 0 else 'above'} the plateau's run"
+    said = f"It ends {abs(gain):.4f} nats {'below' if gain > 0 else 'above'} the plateau's run"
     if gain >= COOLED:
         return correct(f"{said}. Any network of a plateau can be cooled down.")
     if rates[-1] > 0.4 * plateau:

@@ -29,7 +29,7 @@ def three_runs(answer: Sequence[int]) -> Feedback:
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
-    numbers = floats_or_nan(answer)
+    numbers = floats_or_nan(list(answer) if isinstance(answer, set) else answer)
     if numbers.shape != (3,) or len(set(numbers.tolist())) < 3:
         return wrong(f"The answer must be the numbers of three different runs, not {answer!r}.")
     table = published.runs_of_the_model(published.PEAK)

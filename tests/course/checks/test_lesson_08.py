@@ -57,6 +57,7 @@ RIGHT = {
     lesson_08.same_effect: [
         lambda rate, old, new: rate * (1 - new) / (1 - old),
         lambda rate, old, new: np.float64(rate / (1 - old)) * (1 - new),
+        lambda rate, old, new: np.float32(rate * (1 - new) / (1 - old)),
     ],
     lesson_08.half_life: [
         np.log(2) / Cosine(3900, 0.004)(np.arange(3900)).sum(),
@@ -102,6 +103,11 @@ IMPOSTORS = [
     (lesson_08.two_groups, scheduler(body=cold, head=warm), "swapped"),
     (lesson_08.two_groups, scheduler(head=lambda N: Cosine(N - 20, 0.1)), "head's cosine"),
     (lesson_08.two_groups, scheduler(body=lambda N: warmup(Cosine(N, 0.1), 20)), "body's cosine"),
+    (
+        lesson_08.two_groups,
+        lambda o, N: scheduler()(o, 120),
+        "take the lengths from updates",
+    ),
     (lesson_08.two_groups, elsewhere, "rates never move"),
     (lesson_08.two_groups, scheduler(body=lambda N: Constant(0.1)), "of the body is at"),
     (lesson_08.two_groups, scheduler(head=lambda N: Linear(N, 0.1)), "of the head is at"),

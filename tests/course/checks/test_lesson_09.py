@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR
 
@@ -117,6 +118,15 @@ def optimizer_first(optimizer, saved):
     return scheduler
 
 
+def catches_up(optimizer, saved):
+    """Makes the scheduler's 40 steps again, and updates so that PyTorch does not warn."""
+    scheduler = torch_cosine(optimizer)
+    for _ in range(40):
+        optimizer.step()
+        scheduler.step()
+    return scheduler
+
+
 def with_schedule(last_epoch, momentum=True):
     def answer(optimizer, saved):
         if momentum:
@@ -135,7 +145,11 @@ RIGHT = {
         {2: "too_fast"},
     ],
     lesson_09.broken_late: [broken(50, twice), broken(99, twice), broken(60, anew)],
-    lesson_09.read_log: [("wrong_length", 1000), ["wrong_length", 1000.0]],
+    lesson_09.read_log: [
+        ("wrong_length", 1000),
+        ["wrong_length", 1000.0],
+        (" Wrong_length ", np.int64(1000)),
+    ],
     lesson_09.repaired_loop: [loop(), ours, by_hand(0)],
     lesson_09.repaired_resume: [resume(), optimizer_first, with_schedule(39)],
 }
@@ -143,15 +157,19 @@ RIGHT = {
 # Words that explain an exhibit's rates as well, but that `diagnose` does not put first.
 FIT_TOO = [(3, "climbs_again"), (6, "never_moves")]
 
+# Words that are true of an exhibit, but that `diagnose` does not say of it.
+TRUE_TOO = {(1, "too_slow"): "no trace can show it", (9, "scaled_from"): "factor would be 0"}
+
 # A checker, a usual mistake, and a part of the hint that only this mistake must get.
 IMPOSTORS = [
     *[
         (lesson_09.guesses, {number: word}, f"Exhibit {number}: with {word}, {sign}")
         for number, cause in TRUE.items()
         for word, sign in lesson_09.SIGNS.items()
-        if word != cause and (number, word) not in FIT_TOO
+        if word != cause and (number, word) not in [*FIT_TOO, *TRUE_TOO]
     ],
     *[(lesson_09.guesses, {number: word}, f"{word} fits too") for number, word in FIT_TOO],
+    *[(lesson_09.guesses, {number: word}, part) for (number, word), part in TRUE_TOO.items()],
     (lesson_09.guesses, {1: "stuck"}, "'stuck' is none of"),
     (lesson_09.guesses, {13: "too_fast"}, "from an exhibit's number"),
     (lesson_09.broken_late, broken(49, twice), "before update 50"),
@@ -161,11 +179,14 @@ IMPOSTORS = [
     (lesson_09.read_log, ("too_fast", 1000), "does not explain every row"),
     (lesson_09.read_log, ("wrong_length", 900), "900 is the length that was meant"),
     (lesson_09.read_log, ("wrong_length", 1100), "the length is not 1100"),
+    (lesson_09.read_log, (object(), 1000), "must be a word"),
+    (lesson_09.read_log, ("wrong_length", True), "the length is not True"),
     (lesson_09.read_log, 1000, "a cause and a number"),
     (lesson_09.repaired_loop, loop(lambda epochs, batches: epochs), "counts epochs"),
     (lesson_09.repaired_loop, loop(lambda epochs, batches: batches), "a single epoch"),
     (lesson_09.repaired_loop, loop(order="scheduler, optimizer"), "one update early"),
     (lesson_09.repaired_loop, by_hand(-1), "one update late"),
+    (lesson_09.repaired_loop, loop(lambda epochs, batches: 40), "from epochs and batches"),
     (lesson_09.repaired_loop, per_epoch, "once an epoch"),
     (lesson_09.repaired_loop, one_epoch_too_few, "makes 32 updates"),
     (lesson_09.repaired_loop, constant, "never moves"),
@@ -173,6 +194,7 @@ IMPOSTORS = [
     (lesson_09.repaired_loop, lambda o, e, b: o.nothing, "no attribute 'nothing'"),
     (lesson_09.repaired_resume, resume(False, False), "starts from the beginning"),
     (lesson_09.repaired_resume, resume(False, True), "old optimizer's, and right"),
+    (lesson_09.repaired_resume, catches_up, "updates of its own"),
     (lesson_09.repaired_resume, with_schedule(40), "one update early"),
     (lesson_09.repaired_resume, with_schedule(38), "one update late"),
     (lesson_09.repaired_resume, with_schedule(39, momentum=False), "no audit of rates can see"),

@@ -69,8 +69,8 @@ good_average, cool_down = map(with_study, (lesson_10.good_average, lesson_10.coo
 t = np.arange(100)
 
 RIGHT = {
-    lesson_10.pair_loss: [2.368, 2.37, np.float32(2.3682), torch.tensor(2.3682)],
-    good_average: [[7, 8, 9], (8, 9), np.array([9, 8, 7, 6])],
+    lesson_10.pair_loss: [2.368, 2.3679, np.float32(2.3682), torch.tensor(2.3682)],
+    good_average: [[7, 8, 9], (8, 9), {8, 9}, np.array([9, 8, 7, 6])],
     cool_down: [Linear(100, PEAK)(t), Cosine(100, PEAK)(t).tolist()],
 }
 
@@ -80,6 +80,9 @@ IMPOSTORS = [
     (lesson_10.pair_loss, 2.3682 / np.log(2), "in bits"),
     (lesson_10.pair_loss, np.exp(2.3682), "perplexity"),
     (lesson_10.pair_loss, 2.49, "such as ll, count too"),
+    (lesson_10.pair_loss, 2.3717, "training text"),
+    (lesson_10.pair_loss, 2.3619, "32 times"),
+    (lesson_10.pair_loss, 2.3649, "4 digits"),
     (lesson_10.pair_loss, 3.005, "single characters"),
     (lesson_10.pair_loss, 5.3775, "its own sum"),
     (lesson_10.pair_loss, 1.8033, "mean of the logarithms"),

@@ -15,7 +15,12 @@ def step(first, second):
 
 
 RIGHT = {
-    lesson_11.three_runs: [(173, 140, 84), [84, 140, 173], np.array([140.0, 69, 82])],
+    lesson_11.three_runs: [
+        (173, 140, 84),
+        {84, 140, 173},
+        [124, 140, 52],
+        np.array([140.0, 69, 82]),
+    ],
     lesson_11.most_too_low: ["cooldown 20 %, square root", " Cooldown 20 %, square root "],
     lesson_11.step_schedule: [step(0.1, 0.01), 2.943, np.float32(2.9433)],
 }
