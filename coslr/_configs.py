@@ -28,6 +28,8 @@ def argument_names(kind: Any) -> list[str]:
 
 def arguments_of(value: Any) -> dict[str, Any]:
     """The arguments with which an object was made."""
+    right = "a frozen dataclass, because only such a class can be saved and copied"
+    require_type(dataclasses.is_dataclass(value), "schedule", value, right)
     return {name: getattr(value, name) for name in argument_names(value)}
 
 

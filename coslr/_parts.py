@@ -63,15 +63,15 @@ def rebuilt(schedule: Any, change: Callable[[Any], Any]) -> Curve:
 _CYCLES = CosineWarmRestarts | Cyclical
 
 
-class Wave(Cosine):
+class _Wave(Cosine):
     """PyTorch's cosine, which goes up again after T_max as it came down."""
 
     def formula(self, t: Any, xp: Any) -> Any:
         return super().formula(self.T_max * (1 - abs(t / self.T_max % 2 - 1)), xp)
 
 
-def wave_of(cosine: Cosine) -> Wave:
-    return Wave(cosine.T_max, cosine.eta_max, cosine.eta_min)
+def wave_of(cosine: Cosine) -> _Wave:
+    return _Wave(cosine.T_max, cosine.eta_max, cosine.eta_min)
 
 
 def goes_on(schedule: Any) -> Curve | None:

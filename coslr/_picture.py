@@ -91,7 +91,7 @@ def sample(schedule: Drawable, end: float | None) -> Curve:
         end *= 1.15
 
     times, arguments = [], []
-    for begin, stop in pairwise([0.0, *(b for b in boundaries if b < end), end]):
+    for begin, stop in pairwise([0.0, *(float(b) for b in boundaries if b < end), float(end)]):
         # An even number of parts, so that the peak in the middle of a triangle is a point.
         parts = 2 * max(10, math.ceil(POINTS / 2 * (stop - begin) / end))
         piece = np.linspace(begin, stop, parts + 1)

@@ -88,7 +88,7 @@ class LossLaw:
         S1 = np.cumsum(eta)
         if self.law == "annealing":
             return _progress(p, S1) + p["C"] * _recent_rate(eta, p["memory"])
-        points = np.unique(np.linspace(0, len(eta) - 1, PIECES).round().astype(int))
+        points = _points(eta)
         fall = [_power_fall(p, eta[: k + 1], S1[: k + 1]) for k in points]
         return _progress(p, S1) - np.interp(np.arange(len(eta)), points, fall)
 
@@ -196,16 +196,19 @@ def fit_loss_law(
     """
     require(law in LAWS, "law", law, f"one of {', '.join(LAWS)}")
     runs = _checked_runs(rates, updates, losses, least=len(LAWS[law]))
-    unit = max(float(run.rates.max()) for run in runs)  # the fit sees rates of at most 1
-    runs = [run._replace(rates=run.rates / unit) for run in runs]
+    # The fit searches within fixed limits, so it sees rates of at most 1 and losses from about 1.
+    unit = max(float(run.rates.max()) for run in runs)
+    loss_unit = 2.0 ** round(np.log2(min(run.losses.min() for run in runs if len(run.losses))))
+    runs = [run._replace(rates=run.rates / unit, losses=run.losses / loss_unit) for run in runs]
     if law == "annealing":
         fitted = _fit_annealing(runs)
-        fitted["C"] /= unit
+        fitted["C"] *= loss_unit / unit
     else:
         fitted = _fit_multi_power(runs)
-        fitted["B"] /= unit
+        fitted["B"] *= loss_unit / unit
         fitted["C"] *= unit ** (fitted["gamma"] - 1)
-    fitted["A"] *= unit ** fitted["alpha"]
+    fitted["A"] *= loss_unit * unit ** fitted["alpha"]
+    fitted["L0"] *= loss_unit
     return LossLaw(law, fitted)
 
 
@@ -223,6 +226,15 @@ def _recent_rate(eta: Array, memory: float) -> Array:
     return result
 
 
+def _points(eta: Array) -> Array:
+    """Updates at which the multi-power law is computed: evenly spread, and denser after a jump."""
+    even = np.linspace(0, len(eta) - 1, PIECES).round().astype(int)
+    jumps = np.flatnonzero(np.abs(_drops(eta)) > eta.max() / PIECES)
+    after = np.append(-1, np.geomspace(1, len(eta), 60).round().astype(int) - 1)
+    dense = (jumps[:PIECES, None] + after).ravel()
+    return np.unique(np.append(even, dense[(dense >= 0) & (dense < len(eta))]))
+
+
 def _power_fall(p: dict[str, float], eta: Array, S1: Array) -> float:
     """What all drops of the rate have taken off the loss after the last update."""
     drops = _drops(eta)
@@ -231,10 +243,15 @@ def _power_fall(p: dict[str, float], eta: Array, S1: Array) -> float:
     return float(p["B"] * (drops[k] @ (1 - (1 + p["C"] * x) ** -p["beta"])))
 
 
+def _peak(eta: Array) -> int:
+    """The first update at the highest rate; a later one may be higher by a rounding error."""
+    return int((eta >= eta.max() * (1 - 1e-9)).argmax())
+
+
 def _drops(eta: Array) -> Array:
     """How far each rate is below the one before; the warm-up counts as one rise at its end."""
     drops = -np.diff(eta, prepend=0.0)
-    peak = eta.argmax()
+    peak = _peak(eta)
     drops[:peak], drops[peak] = 0.0, -eta[peak]
     return drops
 
@@ -251,7 +268,7 @@ def _power_fall_gradient(p: dict[str, float], eta: Array, S1: Array) -> Array:
     age = _ages(eta, S, p["gamma"])
     base = 1 + p["C"] * age
     power = 1 - base ** -p["beta"]
-    peak = eta.argmax()
+    peak = _peak(eta)
     power[:peak] = 0.0  # before the end of the warm-up, no drop counts
     by_age = drops * p["C"] * p["beta"] * base ** (-p["beta"] - 1)
     # A rate is the upper end of the next drop and the lower end of its own; it sets its own drop's
@@ -328,7 +345,7 @@ def _drops_in_pieces(run: _Run) -> tuple[Array, Array, Array]:
 
     Drops within a piece count as one in its middle; the rise of the warm-up is where it ends.
     """
-    peak = int(run.rates.argmax())
+    peak = _peak(run.rates)
     ends = np.linspace(0, len(run.rates) - 1, PIECES).round().astype(int)
     ends = np.unique(np.append(ends, peak))
     eta, S1 = run.rates[ends], np.cumsum(run.rates)
@@ -422,5 +439,5 @@ def _checked_run(i: int, rates: ArrayLike, updates: ArrayLike, losses: ArrayLike
     right = "finite losses above 0"
     require(np.isfinite(known).all() and (known > 0).all(), f"losses[{i}]", losses, right)
     last = counts.astype(np.int64) - 1
-    after_warmup = last >= eta.argmax()
+    after_warmup = last >= _peak(eta)
     return _Run(eta, last[after_warmup], known[after_warmup])

@@ -38,7 +38,8 @@ def best_rates(
             derivative by each rate, (updates,); such as `quadratic_objective`, `bound_objective`
             and `LossLaw.objective` in `coslr.theory`.
         start: rates to start from, at least 0, one above 0 among them; (updates,).
-        largest: no rate may be above it; above 0.
+        largest: no rate may be above it; above 0. A law needs it, because a law that was fitted to
+            lower rates says nothing of higher ones.
         knots: only so many rates are free, evenly spread from the first update to the last, and the
             rates between are on straight lines. From 2 to the number of updates; None: all rates
             are free. A few hundred are enough for a run of 50,000 updates.
@@ -100,6 +101,8 @@ def best_rates(
     def log_objective(free: Array) -> tuple[float, Array]:
         values = np.exp(logs_of(free))
         loss, gradient = objective(between(values))
+        right = "above 0 for all rates up to `largest`: give one up to which the objective holds"
+        require(not loss <= 0, "objective", loss, right)
         # The step was too long; this makes the search go back.
         if not (np.isfinite(loss) and np.isfinite(gradient).all()):
             return HUGE, np.zeros(len(free))
@@ -117,9 +120,12 @@ def best_rates(
         first_logs = np.minimum.accumulate(first_logs)
         first_logs = np.append(first_logs[0], -np.diff(first_logs))
         bounds[1:] = [(0.0, np.inf)] * (len(at) - 1)
-    loss, _ = objective(between(np.exp(logs_of(first_logs))))
+    loss, gradient = objective(between(np.exp(logs_of(first_logs))))
     right = f"rates for which the objective is a finite number above 0, not {loss}"
     require(np.isfinite(loss) and loss > 0, "start", start, right)
+    right = f"a function whose gradient at the start is {updates} finite numbers, not {gradient}"
+    has_gradient = np.shape(gradient) == (updates,) and np.isfinite(gradient).all()
+    require(has_gradient, "objective", objective, right)
     result = minimize(
         log_objective,
         first_logs,

@@ -57,13 +57,15 @@ class ScheduleLR(LRScheduler):
         schedule: a schedule for all param groups, or a list of one per group. Any function from t
             to a rate works too, but ``load_state_dict`` recognises such a function only by its
             name: it takes two lambdas, or two `functools.partial`, for the same schedule.
-        steps_per_unit: calls of ``step()`` in one unit of the schedule, above 0. Keep 1 if the
-            schedule counts what you step: updates, or epochs if you step once an epoch. Pass
-            ``len(loader)`` if the schedule counts epochs and you step at every update. A schedule
-            is then stretched by this factor, so that its restarts come at the exact update.
-        hold: calls of ``step()`` that share one rate: call k has the rate at ``k // hold``. Keep 1
-            for a rate that moves with every call. To have the staircase of a loop that steps once
-            an epoch of n updates, while you step at every update, pass n. `audit` takes the same
+        steps_per_unit: calls of ``step()`` in one unit of the schedule, above 0; stairs of `hold`
+            calls where `hold` is above 1. Keep 1 if the schedule counts what you step: updates, or
+            epochs if you step once an epoch. Pass ``len(loader)`` if the schedule counts epochs and
+            you step at every update. A schedule is then stretched by this factor, so that its
+            restarts come at the exact update.
+        hold: calls of ``step()`` that share one rate: call k has the rate of
+            ``(k // hold) / steps_per_unit``. Keep 1 for a rate that moves with every call. To have
+            the staircase of a loop that steps once an epoch of n updates, while you step at every
+            update, pass n, a schedule in epochs, and no `steps_per_unit`. `audit` takes the same
             number for a loop that steps once an epoch.
         last_epoch: index of the last update that is done, -1 for a new run. To continue a run after
             k updates, pass ``k - 1``.
@@ -137,6 +139,13 @@ class ScheduleLR(LRScheduler):
             )
         self.steps_per_unit = checked_steps_per_unit(steps_per_unit)
         self.hold = whole("hold", hold, "a whole number of calls of step() from 1")
+        if self.hold == self.steps_per_unit > 1:
+            warnings.warn(
+                f"steps_per_unit and hold are both {hold}, so one unit of the schedule lasts "
+                f"{hold} * {hold} calls of step(). For one rate an epoch, pass hold alone.",
+                UserWarning,
+                stacklevel=2,
+            )
         must_be = "-1 for a new run, or the index of the last update that is done"
         last_epoch = whole("last_epoch", last_epoch, must_be, least=-1)
         self.only_after_update = bool(only_after_update)
@@ -145,6 +154,8 @@ class ScheduleLR(LRScheduler):
         self._is_active = True  # whether it writes when the optimizer's state is loaded
         self._overwritten: list[Group] = []  # what the optimizer's state held where we wrote again
         self._make_functions()
+        for one in (self.schedules, self.momenta, self.weight_decays):
+            _as_json(one)  # what cannot be saved is an error now, not at the first checkpoint
 
         # torch requires `initial_lr` when a run goes on. Schedulers of torch on the same optimizer
         # start from it, so it must be the optimizer's own rate, not ours.

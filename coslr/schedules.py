@@ -206,7 +206,12 @@ def _duration(name: str, value: object) -> float:
     result = positive(name, value, "a number of updates (or epochs) above 0")
     right = "a number of updates (or epochs) between 1e-100 and 1e300"
     require(1e-100 < result < 1e300, name, result, right)
-    return result
+    return _within_int32(result)
+
+
+def _within_int32(t: float) -> float:
+    """The same time, as a float where it is beyond JAX's integers, which have 32 bits."""
+    return float(t) if t >= 2**31 else t
 
 
 def _increasing_times(name: str, values: object) -> tuple[float, ...]:
@@ -676,7 +681,7 @@ class CosineWarmRestarts(Schedule):
         T_i = self.T_0
         whole = isinstance(self.T_0, int) and self.T_mult == int(self.T_mult)
         T_mult = int(self.T_mult) if whole else self.T_mult  # integers stay exact at any size
-        while len(starts) <= self.cycles if self.cycles else starts[-1] < HORIZON:
+        while len(starts) <= self.cycles if self.cycles else starts[-1] < _horizon(self.T_0):
             starts.append(_whole(starts[-1] + T_i))
             T_i *= T_mult
             if len(starts) > 100_000 or starts[-1] > 1e300:
@@ -727,13 +732,18 @@ class CosineWarmRestarts(Schedule):
 Place: TypeAlias = tuple[Values, Values, Values]  # the cycle's number, the time in it, its length
 
 
+def _horizon(period: float) -> float:
+    """Up to where cycles or steps are counted: 1e18, or 1e18 periods if these are above 1."""
+    return min(HORIZON * max(period, 1.0), 1e300)
+
+
 def _place_in_equal_cycles(t: Time, period: float, cycles: int | None, xp: ArrayNamespace) -> Place:
     """The cycle that `t` is in, the time since it began, and its length, for equal cycles.
 
     After the last cycle, return its index and its full length, so that the rate stays at its final
     value.
     """
-    i, since = _whole_periods(xp.clip(t, 0, HORIZON), period, xp)
+    i, since = _whole_periods(xp.clip(t, 0, _horizon(period)), period, xp)
     if cycles is not None:
         over = i >= cycles
         i = xp.where(over, cycles - 1, i)
@@ -947,7 +957,7 @@ class InverseSqrt(Schedule):
         return 10 * self.timescale
 
     def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
-        w = xp.sqrt(self.timescale / (self.timescale + xp.clip(t, 0, HORIZON)))
+        w = xp.sqrt(self.timescale / (self.timescale + xp.clip(t, 0, _horizon(self.timescale))))
         return _interpolate(self.eta_min, self.eta_max, w)
 
 
@@ -998,7 +1008,7 @@ class Step(Schedule):
         return 4 * self.step_size
 
     def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
-        stair, _ = _whole_periods(xp.clip(t, 0, HORIZON), self.step_size, xp)
+        stair, _ = _whole_periods(xp.clip(t, 0, _horizon(self.step_size)), self.step_size, xp)
         return _rate_on_stair(self, stair, xp)
 
 
@@ -1117,7 +1127,7 @@ class Cyclical(Schedule):
         return 8 * self.half_cycle if self.cycles is None else self.length
 
     def formula(self, t: Time, xp: ArrayNamespace) -> Rate:
-        i, since, _ = _place_in_equal_cycles(t, 2 * self.half_cycle, self.cycles, xp)
+        i, since, _ = _place_in_equal_cycles(t, _within_int32(2 * self.half_cycle), self.cycles, xp)
         peak = xp.clip(self.eta_max * self.decay**i, self.eta_min, self.eta_max)
         return _interpolate(self.eta_min, peak, 1.0 - xp.abs(since / self.half_cycle - 1.0))
 
@@ -1171,7 +1181,7 @@ class OneCycle(Schedule):
             right = f"an update above 0 and below T_max={T_max!r}, or None"
             peak = positive("peak", self.peak, right)
             require(peak < T_max, "peak", peak, right)
-            _store(self, peak=peak)
+            _store(self, peak=_within_int32(peak))
         require(self.shape in ("cosine", "linear"), "shape", self.shape, "'cosine' or 'linear'")
 
     @property
@@ -1244,8 +1254,8 @@ class WSD(Schedule):
         require(decay <= _whole(T_max - warmup), "decay", decay, right)
         require(self.shape in list(_SHAPES), "shape", self.shape, f"one of {', '.join(_SHAPES)}")
         rates = _rates(self.eta_max, self.eta_min)
-        _store(self, T_max=T_max, decay=decay, **rates, warmup=warmup)
-        _store(self, _cooldown=_whole(T_max - decay))
+        _store(self, T_max=T_max, decay=decay, **rates, warmup=_within_int32(warmup))
+        _store(self, _cooldown=_within_int32(_whole(T_max - decay)))
 
     def _stretched(self, factor: float) -> Schedule:
         T_max, decay, rise = (_product(t, factor) for t in (self.T_max, self.decay, self.warmup))
@@ -1263,7 +1273,7 @@ class WSD(Schedule):
     @property
     def boundaries(self) -> tuple[float, ...]:
         """Where the plateau begins (if there is a warm-up) and where the cooldown begins."""
-        return tuple(b for b in (self.warmup, self._cooldown) if b > 0)
+        return tuple(b for b in dict.fromkeys((self.warmup, self._cooldown)) if b > 0)
 
     def _boundaries(self, t: float) -> Iterable[float]:
         return self.boundaries

@@ -310,8 +310,9 @@ def _checked_quadratic(
     curvatures: ArrayLike, noise: ArrayLike, start: ArrayLike, momentum: float
 ) -> tuple[Array, Array, Array, float]:
     h = np.atleast_1d(floats("curvatures", curvatures))
-    right = "a list of finite numbers above 0"
-    require(h.ndim == 1 and np.isfinite(h).all() and (h > 0).all(), "curvatures", curvatures, right)
+    right = "a list of finite numbers above 0, at least one"
+    is_list = h.ndim == 1 and len(h) > 0
+    require(is_list and np.isfinite(h).all() and (h > 0).all(), "curvatures", curvatures, right)
     c = _one_per_dimension("noise", noise, h)
     require((c >= 0).all(), "noise", noise, "at least 0")
     x = _one_per_dimension("start", start, h)

@@ -14,12 +14,16 @@ import pytest
 
 from coslr import (
     WSD,
+    Constant,
     Cosine,
+    Cyclical,
     Exponential,
     InverseSqrt,
     Linear,
+    OneCycle,
     Polynomial,
     Schedule,
+    Step,
     join,
     warmup,
 )
@@ -161,3 +165,21 @@ print([name for name in ("jax", "jaxlib", "optax") if name in sys.modules])
         [sys.executable, "-c", program], cwd=root, capture_output=True, text=True
     )
     assert result.stdout.strip() == "[]", result.stderr
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        Cosine(3 * 10**9, 0.1),
+        warmup(Cosine(100, 0.1), 3 * 10**9),
+        WSD(6 * 10**9, 3 * 10**9, 0.1),
+        Cyclical(2**30, 0.1),
+        OneCycle(10**10, 0.1, peak=3 * 10**9),
+        join([Constant(0.1), Cosine(10, 0.1)], [3 * 10**9]),
+        Step(3 * 10**9, 0.1),
+    ],
+    ids=repr,
+)
+def test_a_budget_may_be_in_tokens(schedule):
+    found = jax.jit(schedule)(jax.numpy.asarray(1e9))
+    assert float(found) == pytest.approx(schedule(1e9), rel=1e-5)

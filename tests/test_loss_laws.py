@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import spearmanr
 
-from coslr import WSD, Constant, Cosine, Linear
+from coslr import WSD, Constant, Cosine, CosineWarmRestarts, Linear, MultiStep, warmup
 from coslr.loss_laws import LossLaw, fit_loss_law
 
 DATA = Path(__file__).parents[1] / "notebooks" / "data" / "llm_schedules"
@@ -346,3 +346,39 @@ def test_predict_refuses(law, rates):
 def test_the_multi_power_gradient_needs_rates_above_zero():
     with pytest.raises(ValueError, match=r"^rates=.*above 0 at each update"):
         MULTI_POWER.objective([0.1, 0.0])
+
+
+STEEP = LossLaw(
+    "multi-power",
+    {"L0": 2.7, "A": 0.9, "alpha": 0.5, "B": 300.0, "C": 2.0, "beta": 0.6, "gamma": 0.5},
+)
+GENTLE = LossLaw("annealing", {"L0": 2.0, "A": 1.0, "alpha": 0.5, "C": 10.0, "memory": 50.0})
+
+
+@pytest.mark.parametrize("schedule", [MultiStep([10_037], 1e-3), warmup(Cosine(19_600, 1e-3), 400)])
+def test_a_prediction_near_a_jump_is_that_of_the_law(schedule):
+    rates, jump = schedule(np.arange(20_000)), int(schedule.boundaries_before(20_000)[0])
+    said = STEEP.predict(rates)
+    for k in jump + np.array([-1, 0, 1, 5, 20, 50, 150, 1000]):
+        exact = STEEP.objective(np.maximum(rates[: k + 1], 1e-30))[0]
+        assert said[k] == pytest.approx(exact, abs=1e-3)
+
+
+def test_a_rounding_error_is_no_new_peak():
+    rates = CosineWarmRestarts(100, 0.1, cycles=4)(np.arange(400))
+    rounded = rates.copy()
+    rounded[300] = np.nextafter(0.1, 1)
+    np.testing.assert_allclose(STEEP.predict(rounded), STEEP.predict(rates), rtol=1e-9)
+    known = np.arange(10, 301, 10)
+    fitted = fit_loss_law([rounded], [known], [GENTLE.predict(rates)[known - 1]])
+    assert fitted.parameters == pytest.approx(GENTLE.parameters, rel=1e-3)
+
+
+@pytest.mark.parametrize("unit", [1e-11, 1e10])
+def test_losses_may_be_in_any_unit(unit):
+    runs = [np.full(1000, 0.1), 0.1 - 0.1 * np.arange(1000) / 1000]
+    known = np.arange(20, 1001, 20)
+    losses = [GENTLE.predict(run)[known - 1] * unit for run in runs]
+    fitted = fit_loss_law(runs, [known, known], losses).parameters
+    right = {"L0": 2 * unit, "A": unit, "alpha": 0.5, "C": 10 * unit, "memory": 50.0}
+    assert fitted == pytest.approx(right, rel=1e-3)

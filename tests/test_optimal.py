@@ -192,3 +192,20 @@ def test_a_search_without_a_limit_never_asks_for_an_infinite_rate():
         return 1 / (1 + rates[0]), -1 / (1 + rates) ** 2
 
     assert np.isfinite(best_rates(falls_forever, [1.0])).all()
+
+
+@pytest.mark.parametrize("falling", [False, True])
+def test_losses_below_zero_are_no_optimum(falling):
+    parameters = {"L0": 2.7, "A": 0.9, "alpha": 0.5, "B": 10.0, "C": 2.0, "beta": 0.6, "gamma": 0.5}
+    law = LossLaw("multi-power", parameters)
+    with pytest.raises(ValueError, match=r"^objective=-.*largest"):
+        best_rates(law.objective, np.linspace(0.1, 0.01, 20), falling=falling)
+
+
+@pytest.mark.parametrize("gradient", [lambda g: g * np.nan, np.sum])
+def test_a_wrong_gradient_is_no_minimum(gradient):
+    def objective(rates):
+        return 1 + np.sum(np.log(rates / 0.2) ** 2), gradient(2 * np.log(rates / 0.2) / rates)
+
+    with pytest.raises(ValueError, match=r"^objective=.*gradient at the start"):
+        best_rates(objective, [0.1, 0.5, 1.0])

@@ -899,3 +899,19 @@ def test_an_update_with_a_closure_counts_for_only_after_update_though_it_began_a
         optimizer.step(lambda: weight.grad.zero_())
         scheduler.step()
         assert scheduler.last_epoch == k + 1
+
+
+def test_steps_per_unit_and_hold_of_one_epoch_are_too_much():
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    with pytest.warns(UserWarning, match="steps_per_unit and hold are both 100"):
+        ScheduleLR(optimizer, Cosine(5, 0.1), steps_per_unit=100, hold=100)
+
+
+def test_a_schedule_that_cannot_be_saved_is_refused_at_once():
+    class Plain(Schedule):
+        def formula(self, t, xp):
+            return 0.1 + 0.0 * t
+
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    with pytest.raises(TypeError, match=r"^schedule=.*frozen dataclass"):
+        ScheduleLR(optimizer, Plain())

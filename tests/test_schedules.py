@@ -31,6 +31,7 @@ from coslr import (
     join,
     warmup,
 )
+from coslr._parts import wave_of
 from coslr.schedules import Schedule
 
 durations = st.one_of(st.integers(1, 10**6), st.floats(1e-3, 1e6))
@@ -844,3 +845,21 @@ def test_a_warmup_of_no_updates_is_the_schedule(none):
     assert warmup(schedule, none, start=0.0) is schedule
     with pytest.raises(TypeError, match=r"schedule=0\.1: must be a schedule"):
         warmup(0.1, none)
+
+
+def test_a_class_that_only_we_use_leaves_its_name_to_the_reader():
+    wave = wave_of(Cosine(10, 0.1))  # a config finds classes by their names
+    assert type(wave).__name__.startswith("_")
+
+
+def test_a_budget_may_be_in_flops():
+    for schedule in (CosineWarmRestarts(1e24, 0.1, cycles=2), Cyclical(1e24, 0.1, cycles=1)):
+        assert schedule(schedule.length) == schedule(2 * schedule.length) == 0.0
+    assert CosineWarmRestarts(1e24, 0.1, T_mult=2)(1e24) == 0.1
+    assert Step(1e24, 0.1)(1e24) == pytest.approx(0.01)
+    assert InverseSqrt(1e24, 0.1)(3e24) == pytest.approx(0.05)
+    assert Step(10**24, 0.1)._repr_html_() is not None
+
+
+def test_a_wsd_without_a_plateau_has_one_boundary():
+    assert WSD(T_max=100, decay=80, eta_max=0.1, warmup=20).boundaries == (20,)

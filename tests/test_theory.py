@@ -299,3 +299,8 @@ def test_bound_refuses(name, arguments):
 def test_a_wrong_kind_is_named(formula, name, arguments):
     with pytest.raises(TypeError, match=f"^{name}=.*: must be a.* number.*, not "):
         formula(**arguments)
+
+
+def test_a_quadratic_has_at_least_one_dimension():
+    with pytest.raises(ValueError, match=r"^curvatures="):
+        noisy_quadratic([0.1, 0.1], curvatures=[], noise=1.0)

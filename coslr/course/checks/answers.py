@@ -1,6 +1,7 @@
 """What the exercise checkers share: the feedback they give, and how they read any answer."""
 
 import math
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -82,7 +83,7 @@ def check_number(
         return NOT_ATTEMPTED
     value = number_or_nan(answer)
     if math.isnan(value):
-        return wrong(f"The answer must be a number, not {answer!r}.")
+        return wrong(f"The answer must be a number, not {reprlib.repr(answer)}.")
 
     def near(number: float) -> bool:
         unit = 10.0 ** (math.floor(math.log10(abs(number))) + 1 - digits)
@@ -202,12 +203,12 @@ def rates_of_a_run(answer: object, updates: int) -> NDArray[np.float64] | Feedba
     return rates
 
 
-def first_difference(found: ArrayLike, right: ArrayLike) -> int | None:
+def first_difference(found: ArrayLike, right: ArrayLike, rtol: float = 1e-9) -> int | None:
     """The first index at which two rows of rates differ by more than rounding, or None.
 
-    NaN differs from everything.
+    NaN differs from everything. For rates in float32 give an `rtol` of 1e-6.
     """
-    differ = ~np.isclose(found, right, rtol=1e-9, atol=1e-12)
+    differ = ~np.isclose(found, right, rtol=rtol, atol=1e-12)
     return int(np.argmax(differ)) if differ.any() else None
 
 

@@ -63,7 +63,10 @@ def caught(answer: Callable[[Any, Any], object]) -> Feedback:
     except Exception as error:
         return failed_with(error)
     if made < LOOP.T_max:
-        return wrong(f"It ends after {made} updates, and all of these use the right rate.")
+        return wrong(
+            f"It ends after {made} updates with the optimizer that it was given, and all of these "
+            "use the right rate."
+        )
     return wrong(f"All {made} updates use the right rate, so the audit stays silent.")
 
 

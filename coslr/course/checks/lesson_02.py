@@ -1,5 +1,6 @@
 """The exercises of notebook 02, Other schedules."""
 
+import reprlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -52,7 +53,7 @@ def held_equal(answer: Mapping[str, str]) -> Feedback:
     for report, right in REPORTS.items():
         word = answer[report]
         word = word.strip().lower() if isinstance(word, str) else word
-        if word not in options:
+        if not isinstance(word, str) or word not in options:
             return wrong(f"{report} must be one of {', '.join(map(repr, options))}, not {word!r}.")
         if word != right:
             return wrong(f"Report {report}: {AGAINST[report, word]}")
@@ -119,7 +120,9 @@ def same_area(schedule: object, updates: int = 1000, eta_max: float = 0.1) -> Fe
     if not_attempted(schedule):
         return NOT_ATTEMPTED
     if not isinstance(schedule, Step | MultiStep):
-        return wrong(f"The answer must be a Step(...) or MultiStep(...), not {schedule!r}.")
+        return wrong(
+            f"The answer must be a Step(...) or MultiStep(...), not {reprlib.repr(schedule)}."
+        )
     if not np.isclose(schedule.eta_max, eta_max, rtol=1e-9):
         return wrong(f"The peak is {schedule.eta_max:g}, and should stay {eta_max:g}.")
     t = np.arange(updates)
@@ -133,14 +136,15 @@ def same_area(schedule: object, updates: int = 1000, eta_max: float = 0.1) -> Fe
         return correct(
             f"With {levels} its rates add up to {found:.2f}, and the cosine's to {total:.2f}."
         )
-    if drops[0] <= 1:
+    if drops[0] < 1:
         return wrong(
-            "It drops before update 2: milestones and step_size are in updates, not shares."
+            "It drops before update 1: milestones and step_size are in updates, not shares."
         )
-    by = abs(100 * (found / total - 1))
+    off = abs(100 * (found / total - 1))
+    by = f"{off:.0f}" if off >= 10 else f"{off:.2f}"
     side, advice = (
         ("less", "drop later, or by less")
         if found < total
         else ("more", "drop earlier, or by more")
     )
-    return wrong(f"Its rates add up to {found:.2f}, {by:.0f} % {side} than the cosine's: {advice}.")
+    return wrong(f"Its rates add up to {found:.2f}, {by} % {side} than the cosine's: {advice}.")

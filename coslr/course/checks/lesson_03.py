@@ -13,7 +13,7 @@ from coslr.course.checks.answers import (
     wrong,
 )
 from coslr.course.valley import CURVATURES, NOISE
-from coslr.theory import noisy_quadratic
+from coslr.theory import noisy_quadratic, quadratic_objective
 
 # The first exercise: one direction, and the loss at which the run shall get stuck.
 H, C, FLOOR = 1.0, 0.3, 0.01
@@ -96,4 +96,10 @@ def beat_the_cosine(answer: Sequence[float]) -> Feedback:
     parts = f"{end - from_noise:.2g} is left of the start and {from_noise:.2g} is noise"
     if end - from_noise > from_noise:
         return wrong(f"{said}: {parts}. The rates add up to too little.")
+    _, gradient = quadratic_objective(CURVATURES, NOISE)(rates)
+    if (gradient * rates)[UPDATES // 2 :].sum() < 0:  # higher late rates would end lower
+        return wrong(
+            f"{said}: {parts}. The late rates are too low to forget the noise of the high ones: "
+            "go down more evenly, or less far."
+        )
     return wrong(f"{said}: {parts}. Go down earlier or further, so that less noise is left.")

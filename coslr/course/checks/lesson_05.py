@@ -1,6 +1,7 @@
 """The exercises of notebook 05, Train a CNN."""
 
 import math
+import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -78,6 +79,11 @@ def print_line(answer: Callable[[Any, Any, int], list[float]]) -> Feedback:
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
+    if not callable(answer):
+        return wrong(
+            "The answer must be a function of optimizer, scheduler and epochs, and not what it "
+            f"returns: {reprlib.repr(answer)}."
+        )
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=ETA_MAX)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS, eta_min=ETA_MIN)
     try:
@@ -90,9 +96,13 @@ def print_line(answer: Callable[[Any, Any, int], list[float]]) -> Feedback:
         rates = returned if isinstance(returned, list | tuple) else [returned]
         if not_attempted(*rates):
             return NOT_ATTEMPTED
-        reported = floats(returned)
     except Exception as error:
         return failed_with(error)
+    try:
+        reported = floats(returned)
+    except Exception:  # numpy and the answer's own methods raise what they like
+        said = reprlib.repr(returned)
+        return wrong(f"It must return a list of {EPOCHS} numbers, and it returns {said}.")
     used = np.array(trace.rates)
     expected = cosine(np.arange(EPOCHS), EPOCHS, ETA_MAX, ETA_MIN)
     if len(used) != EPOCHS:
@@ -111,7 +121,7 @@ def print_line(answer: Callable[[Any, Any, int], list[float]]) -> Feedback:
             f"The training itself changed: epoch {changed + 1} no longer trains at the cosine's "
             "rate. Only the report should."
         )
-    epoch = first_difference(reported, used)
+    epoch = first_difference(reported, used, rtol=1e-6)  # float32 is exact enough
     if epoch is None:
         return correct("What is reported is what was used.")
     if same(reported[:-1], used[1:]):
@@ -119,7 +129,7 @@ def print_line(answer: Callable[[Any, Any, int], list[float]]) -> Feedback:
             "It still reports the rate of the epoch to come: read it before scheduler.step()."
         )
     return wrong(
-        f"For epoch {epoch + 1} it reports {reported[epoch]:.6g}, but {used[epoch]:.6g} was used."
+        f"For epoch {epoch + 1} it reports {reported[epoch]:.8g}, but {used[epoch]:.8g} was used."
     )
 
 
@@ -168,8 +178,8 @@ def epochs_to_keep(answer: Mapping[str, int]) -> Feedback:
         if losses[epoch] <= losses.min() + CLOSE:
             continue
         if epoch < losses.idxmin():
-            why = "the validation loss falls on. A wide gap alone is no reason to stop"
-            return wrong(f"{name}: after epoch {epoch:g} {why}.")
+            gap = ". A wide gap alone is no reason to stop" if name == "B" else ""
+            return wrong(f"{name}: after epoch {epoch:g} the validation loss falls on{gap}.")
         return wrong(
             f"{name}: after epoch {epoch:g} the validation loss is higher than it has been before."
         )

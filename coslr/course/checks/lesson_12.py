@@ -128,7 +128,7 @@ HINTS = {
 _LEAKS = {"A": "effort", "B": "none", "C": "images", "D": "seeds", "E": "edge"}
 
 
-def find_the_leak(answer: Mapping[str, str]) -> Feedback:
+def find_the_leak(answer: Mapping[str, object]) -> Feedback:
     """Which rule of the protocol does each of the made-up studies break?
 
     >>> find_the_leak(dict.fromkeys("ABCDE", "seeds"))

@@ -1,6 +1,7 @@
 import contextlib
 
 import pytest
+import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR
 
 from coslr import Constant, Cosine
@@ -38,6 +39,13 @@ def at(update, factor):
 def two_loops(optimizer, scheduler):
     for _ in range(2):
         loop(12)(optimizer, CosineAnnealingLR(optimizer, T_max=20))
+
+
+def resumed(optimizer, scheduler):
+    """Goes on with a new optimizer, which the audit does not know."""
+    loop(12)(optimizer, scheduler)
+    new = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    loop(8)(new, CosineAnnealingLR(new, T_max=20))
 
 
 def swallows_the_error(optimizer, scheduler):
@@ -89,6 +97,7 @@ RIGHT = {
 IMPOSTORS = [
     (lesson_00.caught, loop(), "All 20 updates"),
     (lesson_00.caught, loop(updates=15), "ends after 15 updates"),
+    (lesson_00.caught, resumed, "ends after 12 updates with the optimizer that it was given"),
     (lesson_00.caught, loop(scheduler_first=True), "stops it at update 0:"),
     (lesson_00.caught, loop(steps=lambda update: 0), "stops it at update 1:"),
     (lesson_00.caught, loop(before=at(9, 0.5)), "stops it at update 9:"),

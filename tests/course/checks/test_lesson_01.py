@@ -37,6 +37,8 @@ IMPOSTORS = [
     (lesson_01.same_total, 0.16673, "means of the curves"),
     (lesson_01.same_total, 0.06, "lower"),
     (lesson_01.same_total, (2 * TOTAL - 31 * 0.0001) / 31 + 0.0003, "close, but"),
+    (lesson_01.same_total, 0.16467, "Your 30 epochs go down to 0"),
+    (lesson_01.same_total, 0.16452, "Both of your runs"),
     (lesson_01.same_total, TOTAL / 30, "constant rate"),
     (lesson_01.same_total, 0.3, "too large"),
     (lesson_01.touched, (30, 0.8), "still has the formula's rate"),
@@ -44,6 +46,7 @@ IMPOSTORS = [
     (lesson_01.touched, (50, 0.8), "none of them"),
     (lesson_01.touched, (31, 1.25), "upside down"),
     (lesson_01.touched, (31, lesson_01._SCALE), "height above the floor"),
+    (lesson_01.touched, (31, 0.7994), "height above the floor"),
     (lesson_01.touched, (31, 0.5), "divide the two rates"),
     (lesson_01.touched, 31, "two numbers"),
 ]

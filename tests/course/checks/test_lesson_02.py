@@ -38,6 +38,11 @@ IMPOSTORS = [
     (lesson_02.held_equal, {"A": "peak"}, "a word for A, B and C"),
     (lesson_02.held_equal, reports(A="area"), "A must be one of"),
     (lesson_02.held_equal, reports(B=0.1), "B must be one of"),
+    (
+        lesson_02.held_equal,
+        reports(A=np.array(["mean rate", "peak"])),
+        "A must be one of",
+    ),
     (lesson_02.two_headlines, (1.0, 0.2), "wrong order"),
     (lesson_02.two_headlines, (0.01, 1.0), "At 0.01 the cosine ends at"),
     (lesson_02.two_headlines, (0.6, 1.0), "At 0.6 the cosine ends at"),
@@ -76,3 +81,8 @@ def test_a_staircase_is_right_if_and_only_if_its_sum_is_the_cosines(first, gap, 
     rates = [schedule(t) for t in range(1000)]
     total = 1000 / 2 * 0.1 + 0.05
     assert lesson_02.same_area(schedule).is_right == (abs(sum(rates) / total - 1) <= 0.01)
+
+
+def test_the_feedback_on_an_area_says_by_how_much_and_in_which_unit():
+    assert "1.10 % more" in lesson_02.same_area(MultiStep([506], 0.1, gamma=1e-6)).message
+    assert "14 % less" in lesson_02.same_area(Step(1, 0.1, gamma=0.998)).message

@@ -39,6 +39,7 @@ IMPOSTORS = [
     (lesson_03.beat_the_cosine, Cosine(UPDATES, 1.0)(t), "whose best peak"),
     (lesson_03.beat_the_cosine, np.broadcast_to(Constant(0.157)(t), UPDATES), "never falls"),
     (lesson_03.beat_the_cosine, Linear(UPDATES, 0.47)(t), "less noise is left"),
+    (lesson_03.beat_the_cosine, 1.95 * 0.001 ** (t / UPDATES), "or less far"),
     (lesson_03.beat_the_cosine, 0.2 * 0.001 ** (t / UPDATES), "add up to too little"),
     (lesson_03.beat_the_cosine, np.full(UPDATES, 2.5), "explodes"),
     (lesson_03.beat_the_cosine, Linear(50, 0.1)(np.arange(50)), "must be 1,000 rates"),

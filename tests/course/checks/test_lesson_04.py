@@ -55,6 +55,26 @@ def test_the_tuned_line_of_the_study_misses_the_goal_with_this_seed_and_with_oth
         assert height(ends(Linear(UPDATES, 0.2828)(t), seed, 16_000)).mean() > lesson_04.GOAL
 
 
-@pytest.mark.parametrize("text", ["53 % of the constant's", "18 % of the cosine's"])
+@pytest.mark.parametrize("text", ["53.2 % of the constant's", "18.0 % of the cosine's"])
 def test_the_feedback_names_both_shares(text):
     assert text in lesson_04.equal_escape(0.1).message
+
+
+def test_a_share_just_below_the_bound_is_not_rounded_onto_it():
+    assert "84.6 % of the runs" in lesson_04.never_falls(np.full(UPDATES, 0.13)).message
+
+
+@pytest.mark.parametrize(
+    ("checker", "rates", "part"),
+    [
+        (lesson_04.never_falls, np.r_[np.full(900, 0.01), np.full(100, 0.2)], "too cold"),
+        (lesson_04.cool_better, np.interp(t / UPDATES, [0, 0.8, 1], [0.25, 0.1, 0.02]), "End at 0"),
+        (
+            lesson_04.cool_better,
+            np.interp(t / UPDATES, [0, 0.85, 1], [0.199, 0.11, 0]),
+            "cool more slowly",
+        ),
+    ],
+)
+def test_the_hint_is_about_what_is_wrong(checker, rates, part):
+    assert part in checker(rates).message

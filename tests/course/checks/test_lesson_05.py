@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from coslr.course.checks import lesson_05
 from tests.course.checks.harness import Checkers
@@ -42,6 +43,7 @@ RIGHT = {
         reports(order="update, read, step"),
         then(reports(), np.array),
         then(reports(), tuple),
+        then(reports(), torch.tensor),
     ],
     lesson_05.cosine_loses: [0.001, np.float64(0.002)],
     lesson_05.epochs_to_keep: [KEPT, {name: float(epoch) for name, epoch in KEPT.items()}],
@@ -58,6 +60,12 @@ IMPOSTORS = [
     (lesson_05.print_line, reports(order="read, update"), "training itself changed: epoch 2 "),
     (lesson_05.print_line, reports(leave_out=1), "makes 49 updates"),
     (lesson_05.print_line, reports(order="read, step"), "makes 0 updates"),
+    (lesson_05.print_line, [0.1] * 50, "must be a function"),
+    (
+        lesson_05.print_line,
+        then(reports(), lambda rates: [str(rate) for rate in rates]),
+        "a list of 50 numbers",
+    ),
     (lesson_05.print_line, then(reports(), lambda rates: None), "returns nothing"),
     (lesson_05.print_line, then(reports(), lambda rates: [[r] for r in rates]), "Take its [0]"),
     (lesson_05.print_line, then(reports(), lambda rates: rates[1:]), "returns 49"),
@@ -97,3 +105,8 @@ def test_the_made_up_curves_show_what_the_lesson_says_of_them():
 
 def test_a_peak_at_which_runs_diverge_has_no_result_and_no_error():
     assert lesson_05.cosine_loses(10).is_right is False
+
+
+def test_a_wide_gap_is_spoken_of_only_where_there_is_one():
+    assert "wide gap" in lesson_05.epochs_to_keep(KEPT | {"B": 3}).message
+    assert "wide gap" not in lesson_05.epochs_to_keep(KEPT | {"D": 30}).message

@@ -44,6 +44,7 @@ RIGHT = {
         lambda logs: np.exp(logs).sum(0) / len(logs),
         lambda logs: (np.exp(logs).mean(axis=0)).tolist(),
         torch_ensemble,
+        lambda logs: np.exp(logs.astype(np.float32)).mean(axis=0),
     ],
 }
 
@@ -80,6 +81,7 @@ IMPOSTORS = [
     (lesson_06.ensemble, geometric, "veto"),
     (lesson_06.ensemble, lambda logs: np.log(np.exp(logs).mean(axis=0)), "leave the last log"),
     (lesson_06.ensemble, lambda logs: np.exp(logs).sum(axis=0), "adds up to 3"),
+    (lesson_06.ensemble, lambda logs: np.exp(logs).sum(0) / 3, "divide by len(logs)"),
     (lesson_06.ensemble, lambda logs: np.eye(4)[logs.argmax(2)].mean(0), "counts votes"),
     (lesson_06.ensemble, lambda logs: np.exp(logs).mean(0).argmax(1), "the class alone"),
     (lesson_06.ensemble, lambda logs: np.eye(4)[np.exp(logs).mean(0).argmax(1)], "winner alone"),
@@ -99,3 +101,8 @@ IMPOSTORS = [
 class TestCheckers(Checkers):
     module, right, impostors = lesson_06, RIGHT, IMPOSTORS
     functions = [lesson_06.ensemble]
+
+
+def test_a_lead_counts_as_the_table_shows_it():
+    lead = pd.DataFrame({0.03: [-2.96, 0.5], 0.4: [20.0, 2.97]}, index=[4, 9])
+    assert lesson_06.both_answers((0.4, 9), (0.03, 4), lead).is_right is True
