@@ -33,10 +33,9 @@ class Feedback:
         return f"{sign} {self.message}".strip()
 
 
-NOT_ATTEMPTED = Feedback(
-    None,
-    "Put your answer in place of the dots, and run the cell again. (A function must return it, or "
-    "train with the optimizer that it is given.)",
+NOT_ATTEMPTED = Feedback(None, "Put your answer in place of the dots, and run the cell again.")
+RETURNS_NOTHING = Feedback(
+    None, "The function returns nothing yet: put your answer in place of the dots, and return it."
 )
 
 
@@ -170,7 +169,7 @@ def values(answer: object, cases: Sequence[tuple[float, ...]]) -> NDArray[np.flo
     try:
         returned = [answer(*case) for case in cases]
         if not_attempted(*returned):
-            return NOT_ATTEMPTED
+            return RETURNS_NOTHING
         found = floats(returned)
     except Exception as error:
         return failed_with(error)

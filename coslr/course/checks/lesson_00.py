@@ -11,6 +11,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from coslr.course.checks.answers import (
     NOT_ATTEMPTED,
+    RETURNS_NOTHING,
     Feedback,
     correct,
     failed_with,
@@ -86,7 +87,7 @@ def unseen(answer: Callable[[Any], object]) -> Feedback:
     try:
         returned = answer(optimizer)
         if not_attempted(returned):
-            return NOT_ATTEMPTED
+            return RETURNS_NOTHING
         if not isinstance(returned, tuple | list) or len(returned) != 2:
             return wrong("It must return two things, a scheduler and a schedule.")
         scheduler, schedule = returned

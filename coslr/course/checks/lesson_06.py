@@ -7,6 +7,7 @@ import pandas as pd
 
 from coslr.course.checks.answers import (
     NOT_ATTEMPTED,
+    RETURNS_NOTHING,
     Feedback,
     correct,
     failed_with,
@@ -134,7 +135,7 @@ def ensemble(answer: Callable[[np.ndarray], np.ndarray]) -> Feedback:
     try:
         found = answer(logs.copy())
         if not_attempted(found):
-            return NOT_ATTEMPTED
+            return RETURNS_NOTHING
         found = floats(found)
     except Exception as error:
         return failed_with(error)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from coslr._optional import extra
 from coslr.course.checks.answers import (
     NOT_ATTEMPTED,
+    RETURNS_NOTHING,
     Feedback,
     correct,
     failed_with,
@@ -164,7 +165,7 @@ def _driven(answer: Callable[[Any, int], Any], updates: int) -> Feedback:
     try:
         scheduler = answer(optimizer, N)
         if not_attempted(scheduler):
-            return NOT_ATTEMPTED
+            return RETURNS_NOTHING
         with audit(optimizer) as trace, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # PyTorch warns of a scheduler for another optimizer
             for _ in range(N):

@@ -12,6 +12,7 @@ from coslr.course.checks.answers import (
     ETA_MAX,
     ETA_MIN,
     NOT_ATTEMPTED,
+    RETURNS_NOTHING,
     Feedback,
     correct,
     failed_with,
@@ -140,7 +141,11 @@ def _used(answer: Callable[..., object], *arguments: int) -> np.ndarray | Feedba
     except Exception as error:
         return failed_with(error)
     if not trace.rates and not_attempted(returned):
-        return NOT_ATTEMPTED
+        return Feedback(
+            None,
+            "The optimizer that it is given makes no update yet: put your answer in place of the "
+            "dots, and train with that optimizer.",
+        )
     return np.array(trace.rates)
 
 
@@ -260,7 +265,7 @@ def repaired_resume(
     try:
         scheduler = answer(optimizer, copy.deepcopy(saved))
         if not_attempted(scheduler):
-            return NOT_ATTEMPTED
+            return RETURNS_NOTHING
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         if any(bool(weight.any()) for weight in weights):
             return wrong(

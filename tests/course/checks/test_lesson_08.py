@@ -148,3 +148,8 @@ IMPOSTORS = [
 class TestCheckers(Checkers):
     module, right, impostors = lesson_08, RIGHT, IMPOSTORS
     functions = [lesson_08.same_effect, lesson_08.two_groups]
+
+
+def test_a_function_that_returns_nothing_is_told_so():
+    feedback = lesson_08.two_groups(lambda optimizer, updates: None)
+    assert (feedback.is_right, "returns nothing" in feedback.message) == (None, True)
