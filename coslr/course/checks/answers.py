@@ -35,7 +35,7 @@ class Feedback:
 
 NOT_ATTEMPTED = Feedback(None, "Put your answer in place of the dots, and run the cell again.")
 RETURNS_NOTHING = Feedback(
-    None, "The function returns nothing yet: put your answer in place of the dots, and return it."
+    None, "The function returns nothing: put your answer in place of the dots, and return it."
 )
 
 
