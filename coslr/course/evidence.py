@@ -50,9 +50,15 @@ def load(name: str, folder: Path | None = None) -> pd.DataFrame:
 
     Raises:
         ValueError: there is no study of this name.
+        FileNotFoundError: coslr was installed without the clone that holds the tables.
     """
     study = name.removesuffix("-curves")
     require(study in STUDIES, "name", name, f"one of {', '.join(STUDIES)}")
+    if folder is None and not evidence_folder().is_dir():
+        raise FileNotFoundError(
+            f"The tables of the evidence are not in {evidence_folder()}: they come with a clone of "
+            'the course, so install coslr from one, with pip install -e ".[course]".'
+        )
     file = (folder or evidence_folder()) / f"{name}.csv"
     return pd.read_csv(file) if file.is_file() else pd.DataFrame(columns=ROW)
 

@@ -123,6 +123,12 @@ def test_an_unknown_study_is_named():
         load("train")
 
 
+def test_an_install_without_the_tables_is_no_study_that_has_not_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(evidence, "evidence_folder", lambda: tmp_path / "not there")
+    with pytest.raises(FileNotFoundError, match="install coslr from one"):
+        load("train_a_cnn")
+
+
 def test_an_unknown_contest_is_named():
     with pytest.raises(ValueError, match="contest='nope': must be one of no weight decay"):
         standings("train_a_cnn", "nope")
