@@ -83,7 +83,7 @@ def evidence(
     """
     held = standings(study, contest)
     measure = measure or held.measures[0]
-    factor = outcomes.shown_as(measure)[0]
+    factor = outcomes.kind_of(measure).factor
     compared = held.compare(a, b or a, measure)
     values = held.values(a, measure)
     right = "runs that are all in the tables"

@@ -51,9 +51,9 @@ class Ref:
     b: str
     measure: str = ""
 
-    def compare(self, contests: "Contests") -> Comparison:
+    def compare(self, held: "AllStandings") -> Comparison:
         """What the tables say of it."""
-        found = contests[self.study, self.contest]
+        found = held[self.study, self.contest]
         return found.compare(self.a, self.b, self.measure or None)
 
     def __str__(self) -> str:
@@ -62,7 +62,7 @@ class Ref:
         return f"{self.study}, {self.contest}: {self.a} against {self.b}{measure}"
 
 
-class Contests(dict[tuple[str, str], Standings]):
+class AllStandings(dict[tuple[str, str], Standings]):
     """The standings by (study, contest), each read when it is first asked for.
 
     Args:
@@ -109,9 +109,9 @@ class Claim:
         when = "changed later" if self.definition else "changed after the data"
         return f"{when}: {self.changed}" * bool(self.changed)
 
-    def comparisons(self, contests: Contests) -> dict[str, Comparison]:
+    def comparisons(self, held: AllStandings) -> dict[str, Comparison]:
         """Key -> what the tables say."""
-        return {key: ref.compare(contests) for key, ref in self.refs.items()}
+        return {key: ref.compare(held) for key, ref in self.refs.items()}
 
     def verdict(self, comparisons: Mapping[str, Comparison]) -> str:
         """What the comparisons say of the claim.
@@ -646,8 +646,8 @@ def report(folder: Path | None = None) -> list[dict[str, Any]]:
     Args:
         folder: where the tables are; None is `coslr.course.evidence.evidence_folder()`.
     """
-    contests = Contests(folder)
-    return [_reported(claim, claim.comparisons(contests)) for claim in CLAIMS]
+    held = AllStandings(folder)
+    return [_reported(claim, claim.comparisons(held)) for claim in CLAIMS]
 
 
 def _reported(claim: Claim, comparisons: Mapping[str, Comparison]) -> dict[str, Any]:
@@ -684,9 +684,9 @@ def table(folder: Path | None = None, links: bool = True) -> str:
         "| the article says | lesson | measured | verdict | the literature |",
         "| --- | --- | --- | --- | --- |",
     ]
-    contests = Contests(folder)
+    held = AllStandings(folder)
     for claim in CLAIMS:
-        comparisons = claim.comparisons(contests)
+        comparisons = claim.comparisons(held)
         measured = "; ".join(f"{claim.refs[key]}: {found}" for key, found in comparisons.items())
         lesson = f"[{claim.lesson}]({claim.lesson}.ipynb)" if links else claim.lesson
         how = " by definition" if claim.definition else ""

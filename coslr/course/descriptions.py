@@ -73,10 +73,11 @@ def _plain(label: str) -> str:
 def _drawn(line: Line2D) -> bool:
     """Whether a line is data; a guide across the axes has two points in their own units."""
     ax = line.axes
-    return ax is not None and line.get_transform() == ax.transData and len(_points(line)[0]) > 0
+    return ax is not None and line.get_transform() == ax.transData and len(points(line)[0]) > 0
 
 
-def _points(line: Line2D) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def points(line: Line2D) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where a line is drawn: its points without gaps."""
     x = np.asarray(line.get_xdata(orig=False), dtype=float)
     y = np.asarray(line.get_ydata(orig=False), dtype=float)
     finite = np.isfinite(x) & np.isfinite(y)
@@ -84,7 +85,7 @@ def _points(line: Line2D) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def _line(line: Line2D) -> str:
-    x, y = _points(line)
+    x, y = points(line)
     label = str(line.get_label())
     name = "A line" if label.startswith("_") else _plain(label)
     if len(x) == 1:
@@ -107,7 +108,7 @@ def _line(line: Line2D) -> str:
 
 def _row(line: Line2D) -> str:
     """A line on an axis of names: where it stands is a row, and its values lie along it."""
-    x, y = _points(line)
+    x, y = points(line)
     if np.ptp(y) > 0:
         return _line(line)
     return f"{_plain(str(line.get_label()))}: between {_number(x.min())} and {_number(x.max())}"
@@ -118,26 +119,22 @@ def _sorted(x: NDArray[np.float64]) -> bool:
 
 
 def _turns(y: NDArray[np.float64]) -> list[int]:
-    """Where a line turns by at least a tenth of its range: high and low points in turn."""
+    """Where a line turns: high and low points in turn, each a tenth of the range from the next.
+
+    The first one may be nearer to the start, so that the best of a row of peaks is told.
+    """
     least = SMALLEST_TURN * np.ptp(y)
     turns: list[int] = []
-    extreme, rising = 0, None  # the highest or lowest point since the last turn
-    low = high = 0
+    low, high, rising = 0, 0, None  # the lowest and the highest point since the last turn
     for i, value in enumerate(y):
-        if rising is None:
-            low, high = (i if value < y[low] else low), (i if value > y[high] else high)
-            if value - y[low] >= least:
-                rising, extreme = True, i
-                turns += [low] if low else []
-            elif y[high] - value >= least:
-                rising, extreme = False, i
-                turns += [high] if high else []
-        elif (value > y[extreme]) == rising and value != y[extreme]:
-            extreme = i
-        elif abs(value - y[extreme]) >= least:
-            turns.append(extreme)
-            rising, extreme = not rising, i
-    return turns
+        low, high = (i if value < y[low] else low), (i if value > y[high] else high)
+        if rising is not True and value - y[low] >= least:
+            turns.append(low)
+            rising, high = True, i
+        elif rising is not False and y[high] - value >= least:
+            turns.append(high)
+            rising, low = False, i
+    return [i for i in turns if i]  # the start is no turn
 
 
 def _bars(ax: Axes) -> Iterator[str]:

@@ -84,8 +84,10 @@ def collect(study: Evidence, folder: Path | None = None, workers: int | None = N
         else:
             rows, curves = study.walk(pending).round(6), pd.DataFrame()
         _add(study, folder, rows.assign(machine=_machine()), curves, started)
+    started = time.monotonic()
     for row in _derived(study, load(study.name, folder)):
-        _add(study, folder, pd.DataFrame([row]), pd.DataFrame(), time.monotonic())
+        _add(study, folder, pd.DataFrame([row]), pd.DataFrame(), started)
+        started = time.monotonic()
 
 
 def standings(name: str, contest: str, folder: Path | None = None) -> Standings:
@@ -113,11 +115,8 @@ def standings(name: str, contest: str, folder: Path | None = None) -> Standings:
 def _train(name: str, trials: list[Trial], workers: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What the two tables keep of these trials."""
     finished = studies.run(trials, workers=workers, progress=False)
-    # A failure, unlike a divergence, says nothing of a schedule, so it becomes no row.
-    failed = finished.table["status"].str.startswith("failed")
-    if failed.any():
-        raise RuntimeError(f"{name}: {finished.table['status'][failed].iloc[0]}")
-    return pd.DataFrame(_rows(finished)), pd.DataFrame(_curve_rows(finished))
+    finished.refuse_failures(name)
+    return _rows(finished), _curve_rows(finished)
 
 
 def _derived(study: Evidence, table: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -149,32 +148,24 @@ def _add(
     print(f"{study.name}: {len(table)} rows are done", flush=True)
 
 
-def _rows(study: studies.Study) -> Iterator[dict[str, Any]]:
+def _rows(study: studies.Study) -> pd.DataFrame:
     """What the table keeps of each trial."""
-    for i, trial in enumerate(study.trials):
-        ended, curve = study.table.iloc[i], study.curves[study.curves["trial"] == i]
-        row = {column: ended[column] for column in (*ROW, "status")}
-        row |= {"updates": int(curve["update"].iloc[-1])}
-        row |= {measure: round(float(ended[measure]), 6) for measure in MEASURES}
-        if trial.epochs > 1:
-            halfway = curve[curve["epoch"] == trial.epochs // 2].iloc[0]
-            for measure in ("test_accuracy", "test_loss"):
-                row[f"half_{measure}"] = round(float(halfway[measure]), 6)
-        row["gap_loss"] = round(row["test_loss"] - row["training_loss"], 6)
-        yield row
+    rows = study.table[[*ROW, "status"]].copy()
+    by_trial = study.curves.set_index("trial")
+    rows["updates"] = by_trial.groupby("trial")["update"].last()
+    rows[MEASURES] = study.table[MEASURES].round(6)
+    half = by_trial[by_trial["epoch"] == by_trial.groupby("trial")["epoch"].transform("max") // 2]
+    for measure in ("test_accuracy", "test_loss") if len(half) else ():
+        rows[f"half_{measure}"] = half[measure].round(6)
+    return rows.assign(gap_loss=(rows["test_loss"] - rows["training_loss"]).round(6))
 
 
-def _curve_rows(study: studies.Study) -> Iterator[dict[str, Any]]:
+def _curve_rows(study: studies.Study) -> pd.DataFrame:
     """The test curves of judged trials, for figures."""
-    for i, trial in enumerate(study.trials):
-        if dict(trial.extras)["role"] == JUDGE and trial.epochs > 1:
-            ended = study.table.iloc[i]
-            for _, row in study.curves[study.curves["trial"] == i].iterrows():
-                yield {column: ended[column] for column in ROW} | {
-                    "epoch": row["epoch"],
-                    "test_accuracy": round(row["test_accuracy"], 4),
-                    "test_loss": round(row["test_loss"], 4),
-                }
+    curves, shown = study.curves, ["test_accuracy", "test_loss"]
+    several = curves.groupby("trial")["epoch"].transform("max") > 1
+    kept = curves[(curves["role"] == JUDGE) & several]
+    return kept[[*ROW, "epoch", *shown]].round(dict.fromkeys(shown, 4))
 
 
 def _joined(study: Evidence, table: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:

@@ -16,17 +16,18 @@ import numpy as np
 from coslr._arguments import require, whole
 from coslr._optional import extra
 from coslr.course import claims, plotting
-from coslr.course.claims import CLAIMS, Claim, Contests, Ref
+from coslr.course.claims import CLAIMS, AllStandings, Claim, Ref
 from coslr.course.protocol import what_it_costs
 from coslr.course.verdicts import MARKS
 from coslr.experiments import outcomes
-from coslr.experiments.comparisons import MINUS, Comparison
+from coslr.experiments.comparisons import Comparison
+from coslr.experiments.contests import MINUS
 
 with extra("course"):
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLORS = {  # as in the explorable "How many seeds?"
+COLORS = {  # green, vermilion and blue as in `plotting.COLORS`, dark enough for text on white
     outcomes.BETTER: "#007A59",
     outcomes.WORSE: "#B84A00",
     outcomes.EQUIVALENT: "#0072B2",
@@ -100,11 +101,11 @@ def panels(folder: Path | None = None, most: int = MOST_LINES) -> list[Panel]:
         ('04_local_minima', 'share', 'partly')
     """
     most = whole("most", most, least=1)
-    contests = Contests(folder)
+    held = AllStandings(folder)
     found = sorted(
         (claim.lesson, kind, i, block)
         for i, claim in enumerate(CLAIMS)
-        for kind, block in _blocks(claim, contests)
+        for kind, block in _blocks(claim, held)
     )
     drawn = []
     for (lesson, kind), group in groupby(found, key=lambda one: one[:2]):
@@ -117,9 +118,9 @@ def panels(folder: Path | None = None, most: int = MOST_LINES) -> list[Panel]:
     return drawn
 
 
-def _blocks(claim: Claim, contests: Contests) -> Iterator[tuple[str, Block]]:
+def _blocks(claim: Claim, held: AllStandings) -> Iterator[tuple[str, Block]]:
     """(kind of measure, block) for each kind of measure in which a comparison has run."""
-    compared = claim.comparisons(contests)
+    compared = claim.comparisons(held)
     verdict = claim.verdict(compared)
     kinds = {key: outcomes.kind_of(found.measure).name for key, found in compared.items()}
     waiting = sum(found.waiting for found in compared.values())
@@ -208,8 +209,8 @@ def forest(panel: Panel) -> Axes:
     cast(Figure, ax.figure).set_layout_engine("none")
     ax.set_position((0.34, 0.72 / height, 0.37, 1 - 1.04 / height))
     measure = next(iter(panel.blocks[0].rows.values())).measure
-    factor, unit, _ = outcomes.shown_as(measure)
-    margin = outcomes.margin_of(measure) * factor
+    kind = outcomes.kind_of(measure)
+    factor, unit, margin = kind.factor, kind.unit, kind.margin * kind.factor
     ax.axvspan(-margin, margin, color="0.9", zorder=0)
     ax.axvline(0, color="0.4", linewidth=1, linestyle="-", zorder=1)
     ticks: dict[int, str] = {}
@@ -231,8 +232,7 @@ def forest(panel: Panel) -> Axes:
     ax.spines["left"].set_visible(False)
     ax.set_ylim(y - 0.4, -0.6)
     ax.set_ylabel("")
-    low_is_good = outcomes.low_is_good(measure)
-    ax.set_xlim(*((1, -1) if low_is_good else (-1, 1)) * np.array(REACH * margin))
+    ax.set_xlim(*((1, -1) if kind.low_is_good else (-1, 1)) * np.array(REACH * margin))
     about = f"difference in {panel.kind}" + f" ({unit})" * bool(unit)
     ax.set_xlabel(f"{about}\n← second better · first better →", fontsize=9)
     ax.set_title(f"Lesson {panel.lesson[:2]}", loc="left", x=-0.34 / 0.37 + 0.02, fontsize=11)
@@ -255,9 +255,9 @@ def _draw(ax: Axes, y: int, found: Comparison, name: str, factor: int, reach: fl
     if outcome is None:  # the runs diverged, or the best peak was at an edge
         _write(ax, y, "", "no result", color=SOFT)
         return
-    _, unit, digits = outcomes.shown_as(found.measure)
-    rounded = round(factor * outcome.difference, digits) + 0.0  # adding 0 turns -0.0 into 0.0
-    number = f"{rounded:+.{digits}f} {unit}".replace("-", "−").strip()
+    kind = outcomes.kind_of(found.measure)
+    rounded = round(factor * outcome.difference, kind.digits) + 0.0  # adding 0 turns -0.0 into 0.0
+    number = f"{rounded:+.{kind.digits}f} {kind.unit}".replace("-", "−").strip()
     color = COLORS[outcome.word]
     low, middle, high = factor * np.array([outcome.low, outcome.difference, outcome.high])
     label = f"{' '.join(name.split())} ({number}, {outcome.spoken})"
@@ -288,8 +288,8 @@ def tally(folder: Path | None = None) -> Axes:
         >>> tally().lines[0].get_label()[:11]
         'supported: '
     """
-    contests = Contests(folder)
-    found = [(claim.verdict(claim.comparisons(contests)), claim) for claim in CLAIMS]
+    held = AllStandings(folder)
+    found = [(claim.verdict(claim.comparisons(held)), claim) for claim in CLAIMS]
     ax = plotting.axes("statements", "verdict", "A dot is a statement of the article", height=3.2)
     for row, verdict in enumerate(MARKS):
         # Measured ones first.

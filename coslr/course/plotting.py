@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from coslr._arguments import require
 from coslr._optional import extra
-from coslr.course.descriptions import describe
+from coslr.course.descriptions import describe, points
 
 with extra("course"):
     from cycler import cycler
@@ -268,10 +268,8 @@ def name_lines(ax: Axes) -> Axes:
 
 def _end(line: Line2D) -> tuple[float, float]:
     """The last point of a line that can be drawn."""
-    x = np.asarray(line.get_xdata(orig=False), dtype=float)
-    y = np.asarray(line.get_ydata(orig=False), dtype=float)
-    last = np.flatnonzero(np.isfinite(x) & np.isfinite(y))[-1]
-    return float(x[last]), float(y[last])
+    x, y = points(line)
+    return float(x[-1]), float(y[-1])
 
 
 def _spread(heights: NDArray[np.float64], apart: float) -> NDArray[np.float64]:

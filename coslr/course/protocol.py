@@ -28,7 +28,7 @@ from coslr.course.language_study import LANGUAGE_MODEL
 from coslr.course.rules import Derived, Evidence, against, contest
 from coslr.course.two_wells import walk
 from coslr.experiments import studies
-from coslr.experiments.contests import SEARCH, Contest, Entry
+from coslr.experiments.contests import MINUS, SEARCH, Contest, Entry
 from coslr.experiments.ensembles import at_temperature, average, fitted_temperature, score
 from coslr.experiments.models import SmallGRU, plain_cnn
 from coslr.experiments.one_trial import load_data
@@ -59,7 +59,7 @@ def what_it_costs(name: str) -> str:
     >>> what_it_costs("cosine")
     'cosine, 4 times minus cosine'
     """
-    return f"{name}, 4 times minus {name}"
+    return f"{name}, 4 times{MINUS}{name}"
 
 
 FULL = Split(n_train=50_000, n_validation=10_000, size=14, full=True)
@@ -161,6 +161,7 @@ def _doubling(eta: float, T: int) -> Schedule:
 
 
 def _ensemble(logs: Sequence[Any], trial: Trial) -> dict[str, float]:
+    """What the mean of some predicted probabilities scores on the trial's test images."""
     labels = load_data(trial.data)[1].y_test.numpy()
     accuracy, loss = score(average(logs), labels)
     return {"test_accuracy": accuracy, "test_loss": loss}
@@ -169,9 +170,9 @@ def _ensemble(logs: Sequence[Any], trial: Trial) -> dict[str, float]:
 def snapshots(contest: Contest, table: pd.DataFrame, seed: int) -> dict[str, float]:
     """The mean of the probabilities at the ends of the three equal cycles."""
     (trial,) = contest.at_best("equal", table, [seed])
-    study = studies.run([trial], workers=1, progress=False)
-    accuracy, loss = study.ensemble(0, ENDS)
-    return {"eta_max": trial.eta_max, "test_accuracy": accuracy, "test_loss": loss}
+    kept = studies.run([trial], workers=1, progress=False).snapshots[0]
+    logs = [kept[epoch]["predictions"] for epoch in ENDS]
+    return {"eta_max": trial.eta_max} | _ensemble(logs, trial)
 
 
 def single_with_temperature(contest: Contest, table: pd.DataFrame, seed: int) -> dict[str, float]:

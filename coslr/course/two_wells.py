@@ -10,15 +10,14 @@ gradient.
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from coslr._arrays import Array
 from coslr._optional import extra
 from coslr.experiments.trials import Trial
 
 with extra("train"):
     import pandas as pd
 
-Array = NDArray[np.float64]
 
 PARTICLES = 2000  # runs for each seed
 

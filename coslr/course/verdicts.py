@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from coslr._arguments import require
 from coslr.course import claims
-from coslr.course.claims import CLAIMS, Claim, Contests
+from coslr.course.claims import CLAIMS, AllStandings, Claim
 from coslr.course.plotting import Described
 from coslr.experiments.comparisons import Comparison
 from coslr.experiments.outcomes import BETTER, EQUIVALENT, OPEN, WORSE
@@ -152,9 +152,9 @@ def page(folder: Path | None = None) -> Described:
         >>> page()
         Table: the verdicts on 37 statements
     """
-    contests = Contests(folder)
+    held = AllStandings(folder)
     head = ("the article says", "lesson", "verdict", "it rests on", "what others found")
-    rows = "\n".join(_statement(claim, claim.comparisons(contests)) for claim in CLAIMS)
+    rows = "\n".join(_statement(claim, claim.comparisons(held)) for claim in CLAIMS)
     html = (
         "<table>\n<thead><tr>"
         + "".join(f'<th scope="col" style="text-align: left">{name}</th>' for name in head)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from coslr._arguments import require, sequence, whole
 from coslr._optional import extra
 from coslr.experiments import outcomes, studies
-from coslr.experiments.contests import JUDGE, ROW, SEARCHING, Contest
+from coslr.experiments.contests import JUDGE, MINUS, ROW, SEARCHING, Contest
 from coslr.experiments.outcomes import Outcome
 from coslr.experiments.trials import MEASURES
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ACCURACY_FIRST = ("test_accuracy", "test_loss")
-MINUS = " minus "
 
 
 @dataclass(frozen=True)
@@ -314,7 +313,7 @@ class Standings:
             chosen = str(self.best.loc[name, "variant"]), float(self.best.loc[name, "eta_max"])
             found = sorted({*runs[["variant", "eta_max"]].itertuples(index=False, name=None)})
             right = f"runs of {name} at the variant and peak that the search chose, {chosen}"
-            over = chosen[1] == chosen[1]  # a search that goes on has NaN
+            over = not math.isnan(chosen[1])  # a search that goes on has no peak yet
             require(not over or found == [chosen], "rows", found, right)
 
     def _after(self, name: str, epoch: int) -> pd.DataFrame:
@@ -388,11 +387,7 @@ def run(
     rows, curves = pd.DataFrame(columns=ROW), []
     while pending := contest.pending(rows):
         study = studies.run(pending, workers=workers, cache=cache, progress=progress)
-        # A failure, unlike a divergence, says nothing of a schedule.
-        failed = study.table["status"].str.startswith("failed")
-        if failed.any():
-            first = study.table[failed].iloc[0]
-            raise RuntimeError(f"{contest.name}, {first['name']}: {first['status']}")
+        study.refuse_failures(contest.name)
         rows = pd.concat([part for part in (rows, study.table) if len(part)], ignore_index=True)
         curves.append(study.curves[study.curves["role"] == JUDGE])
     return Standings(contest, rows, pd.concat(curves, ignore_index=True), measures)
@@ -425,8 +420,8 @@ def forest(
     measures = {comparison.measure for comparison in comparisons}
     require(len(measures) == 1, "comparisons", sorted(measures), "all in one measure")
     (measure,) = measures
-    factor, unit, _ = outcomes.shown_as(measure)
-    margin = outcomes.margin_of(measure) * factor
+    kind = outcomes.kind_of(measure)
+    factor, unit, margin = kind.factor, kind.unit, kind.margin * kind.factor
     if ax is None:
         _, ax = plt.subplots(figsize=(7, 1 + 0.45 * len(comparisons)), layout="constrained")
     ax.axvspan(-margin, margin, color="0.9", zorder=0)
@@ -441,7 +436,7 @@ def forest(
         )
     ax.set_yticks(range(len(comparisons)), labels)
     ax.set_ylim(len(comparisons) - 0.5, -0.5)
-    better = "lower is better" if outcomes.low_is_good(measure) else "higher is better"
+    better = "lower is better" if kind.low_is_good else "higher is better"
     about = "; ".join(part for part in (unit, better) if part)
     ax.set_xlabel(f"{_spoken(measure)} less that of {reference}\n({about})")
     return ax

@@ -8,6 +8,7 @@ A contest trains nothing itself. `Contest.pending` says which trials the rule as
 the rows that are there, so that a contest can be stopped and continued anywhere.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from coslr._arguments import positive, require
 from coslr._optional import extra
 from coslr.experiments import search
-from coslr.experiments.outcomes import kind_of, low_is_good
+from coslr.experiments.outcomes import kind_of
 from coslr.experiments.trials import Trial, grid
 from coslr.schedules import Schedule
 
@@ -25,6 +26,7 @@ with extra("train"):
 Maker = Callable[[float, int], Schedule]
 
 SEARCH, JUDGE = "search", "judge"
+MINUS = " minus "  # in a name such as "cosine@50 minus cosine@40"
 SEARCHING = "the search goes on"  # the obstacle of an entry whose best peak is not known yet
 ROW = ["contest", "name", "variant", "eta_max", "seed", "role"]  # what tells one row from another
 
@@ -93,7 +95,7 @@ class Contest:
     def __post_init__(self) -> None:
         names = [entry.name for entry in self.entries]
         require(len(set(names)) == len(names) > 0, "entries", names, "schedules of different names")
-        marked = [name for name in names if "@" in name or " minus " in name]
+        marked = [name for name in names if "@" in name or MINUS in name]
         right = (
             'names without "@" and " minus ", which Standings reads as an epoch and a difference'
         )
@@ -165,7 +167,7 @@ class Contest:
         require(name in named, "name", name, f"one of {', '.join(named)}")
         entry = named[name]
         variant, eta, _, obstacle = self._choice(entry, table)
-        require(eta == eta, "name", name, f"an entry with a best peak, but {obstacle}")
+        require(not math.isnan(eta), "name", name, f"an entry with a best peak, but {obstacle}")
         return self._trials(entry, variant, (eta,), JUDGE, seeds)
 
     def _wanted(self, entry: Entry, table: pd.DataFrame) -> Iterator[Trial]:
@@ -178,7 +180,7 @@ class Contest:
             if searching:
                 return
         variant, eta, _, _ = self._choice(entry, table)
-        if eta == eta:  # not NaN: there is a result to judge
+        if not math.isnan(eta):  # there is a result to judge
             yield from self._trials(entry, variant, (eta,), JUDGE, self.judge_seeds)
 
     def _trials(
@@ -206,19 +208,19 @@ class Contest:
             & (table["role"] == SEARCH)
             & table["seed"].isin(self.search_seeds)
         ]
-        sign = -1 if low_is_good(self.by) else 1
+        sign = -1 if kind_of(self.by).low_is_good else 1
         scores = {}
         for eta, runs in rows.groupby("eta_max"):
             if set(self.search_seeds) <= set(runs["seed"]):
                 came_through = (runs["status"] == "ok").all()
                 scores[float(eta)] = (
-                    sign * float(runs[self.by].mean()) if came_through else float("nan")
+                    sign * float(runs[self.by].mean()) if came_through else math.nan
                 )
         return scores
 
     def _choice(self, entry: Entry, table: pd.DataFrame) -> tuple[str, float, float, str]:
         """Variant, peak and score to be judged, or NaN and the obstacle."""
-        nan = float("nan")
+        nan = math.nan
         if self.shared_peak is not None:
             return next(iter(entry.variants)), self.shared_peak, nan, ""
         if entry.peak_from:

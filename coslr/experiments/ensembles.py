@@ -100,8 +100,16 @@ def mean_weights(
     for i, state in enumerate(states):
         lacking = sorted(state.keys() ^ states[0].keys())
         require(not lacking, f"names in only one of states[0] and states[{i}]", lacking, "in both")
-    means = {name: np.average([state[name] for state in states], 0, shares) for name in states[0]}
-    return {name: mean.astype(np.asarray(states[0][name]).dtype) for name, mean in means.items()}
+
+    def mean(name: str) -> NDArray[Any]:
+        values = [np.asarray(state[name]) for state in states]
+        # Integer buffers such as batch counts cannot be averaged, so we keep the first network's.
+        if not np.issubdtype(values[0].dtype, np.floating):
+            return values[0]
+        average_value: NDArray[Any] = np.average(values, 0, shares).astype(values[0].dtype)
+        return average_value
+
+    return {name: mean(name) for name in states[0]}
 
 
 def fitted_temperature(predictions: Predictions, labels: NDArray[np.integer]) -> float:

@@ -81,26 +81,6 @@ def kind_of(measure: str, argument: str = "measure") -> Kind:
     return KINDS[name]
 
 
-def margin_of(measure: str) -> float:
-    """The margin of a measure; an unknown measure is a ``ValueError``.
-
-    >>> margin_of("test_accuracy"), margin_of("test_loss"), margin_of("escaped_share")
-    (0.003, 0.01, 0.03)
-    """
-    return kind_of(measure).margin
-
-
-def low_is_good(measure: str) -> bool:
-    """Whether the smaller value is the better one: of a loss and of a height.
-
-    An unknown measure is a ``ValueError``.
-
-    >>> low_is_good("test_loss"), low_is_good("test_accuracy")
-    (True, False)
-    """
-    return kind_of(measure).low_is_good
-
-
 @dataclass(frozen=True)
 class Outcome:
     """What paired differences say of `a` against `b`.
@@ -141,7 +121,7 @@ def judge(differences: ArrayLike, measure: str, margin: float | None = None) -> 
         differences: at least two finite numbers.
         measure: its last word says what is good: much "accuracy", little "loss" or "height", a
             high "share".
-        margin: the largest difference that would not matter; None is `margin_of(measure)`.
+        margin: the largest difference that would not matter; None is that of the measure's kind.
 
     Returns:
         The `Outcome`.
@@ -161,8 +141,9 @@ def judge(differences: ArrayLike, measure: str, margin: float | None = None) -> 
     values = np.asarray(differences, dtype=float)
     usable = values.ndim == 1 and len(values) >= 2 and bool(np.isfinite(values).all())
     require(usable, "differences", differences, "at least two finite numbers, one for each seed")
-    sign = -1 if low_is_good(measure) else 1
-    margin = margin_of(measure) if margin is None else positive("margin", margin)
+    kind = kind_of(measure)
+    sign = -1 if kind.low_is_good else 1
+    margin = kind.margin if margin is None else positive("margin", margin)
     mean, (low, high), (low90, high90) = student_intervals(values, 0.95, 0.90)
     if low > 0 or high < 0:
         word = BETTER if sign * mean > 0 else WORSE
@@ -249,18 +230,6 @@ def power_to_find(difference: float, spread: float, n: int) -> float:
     return float(stats.nct.sf(stats.t.ppf(0.975, n - 1), n - 1, noncentrality))
 
 
-def shown_as(measure: str) -> tuple[int, str, int]:
-    """How a measure is shown: the factor, the unit, and the decimals.
-
-    An unknown measure is a ``ValueError``.
-
-    >>> shown_as("test_accuracy"), shown_as("test_loss")
-    ((100, 'points', 2), (1, 'nats', 4))
-    """
-    kind = kind_of(measure)
-    return kind.factor, kind.unit, kind.digits
-
-
 def in_words(outcome: Outcome, measure: str) -> str:
     """The outcome as the end of a sentence: "a is ... b".
 
@@ -269,7 +238,8 @@ def in_words(outcome: Outcome, measure: str) -> str:
     >>> in_words(judge([0.011, 0.009, 0.01, 0.012], "test_accuracy"), "test_accuracy")
     'better by 1.05 points (95 % interval +0.84 to +1.26, n=4)'
     """
-    factor, unit, digits = shown_as(measure)
+    kind = kind_of(measure)
+    factor, unit, digits = kind.factor, kind.unit, kind.digits
     low, high = f"{factor * outcome.low:+.{digits}f}", f"{factor * outcome.high:+.{digits}f}"
     size = f"{factor * abs(outcome.difference):.{digits}f} {unit}".rstrip()
     interval = f"95 % interval {low} to {high}, n={outcome.n}"

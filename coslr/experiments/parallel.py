@@ -44,7 +44,8 @@ def run_in_parallel(
     while waiting:
         parallel = joblib.Parallel(n_jobs=n_jobs, batch_size=1, return_as=return_as)
         try:
-            for i, result in parallel([_joblib_call(i, call) for i, call in waiting.items()]):
+            numbered = [joblib.delayed(_numbered)(i, call) for i, call in waiting.items()]
+            for i, result in parallel(numbered):
                 del waiting[i]
                 yield i, result
         except TerminatedWorkerError:
@@ -52,20 +53,16 @@ def run_in_parallel(
             # calls that it had handed out: two for each worker. Run these one at a time: each then
             # has more memory, and if one is killed again we know which.
             for i in [*waiting][: 2 * n_jobs if n_jobs > 0 else None]:
-                yield i, _run_by_itself(i, waiting.pop(i))
+                yield i, _run_by_itself(waiting.pop(i))
 
 
-def _run_by_itself(i: int, call: Callable[[], T]) -> T | None:
+def _run_by_itself(call: Callable[[], T]) -> T | None:
     try:
         # n_jobs=1 would run the call in this process, and a crash would kill it.
-        results: list[tuple[int, T]] = joblib.Parallel(n_jobs=2)([_joblib_call(i, call)])
-        return results[0][1]
+        results: list[T] = joblib.Parallel(n_jobs=2)([joblib.delayed(call)()])
+        return results[0]
     except TerminatedWorkerError:
         return None
-
-
-def _joblib_call(i: int, call: Callable[[], T]) -> object:
-    return joblib.delayed(_numbered)(i, call)
 
 
 def _numbered(i: int, call: Callable[[], T]) -> tuple[int, T]:

@@ -14,7 +14,7 @@ import secrets
 import tempfile
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,9 +24,8 @@ import numpy as np
 from coslr._arguments import require, require_type, sequence, whole
 from coslr._optional import extra
 from coslr.experiments.data import cache_folder
-from coslr.experiments.ensembles import average, score
 from coslr.experiments.keys import result_key, trial_fingerprint
-from coslr.experiments.one_trial import Snapshot, TrialResult, load_data
+from coslr.experiments.one_trial import Snapshot, TrialResult
 from coslr.experiments.parallel import run_in_parallel
 from coslr.experiments.store import Store
 from coslr.experiments.trials import MEASURES, Trial
@@ -60,24 +59,21 @@ class Study:
     curves: pd.DataFrame
     snapshots: dict[int, dict[int, Snapshot]]
 
-    def ensemble(self, trial: int, epochs: Sequence[int]) -> tuple[float, float]:
-        """Test accuracy and loss of the mean of a trial's predicted probabilities.
+    def refuse_failures(self, what: str) -> None:
+        """Raise an error if a trial failed.
 
-        Source: Huang et al., "Snapshot Ensembles: Train 1, Get M for Free", ICLR 2017.
+        A failure, unlike a divergence, says nothing of a schedule.
 
         Args:
-            trial: row in the table.
-            epochs: after which of its snapshots, at least one.
+            what: the beginning of the error, such as the name of a contest.
 
         Raises:
-            ValueError: an epoch whose snapshot was not kept, or no epoch.
+            RuntimeError: what, the name of the first trial that failed, and why.
         """
-        kept = self.snapshots.get(trial, {})
-        kept = {epoch: snapshot for epoch, snapshot in kept.items() if "predictions" in snapshot}
-        known = len(epochs) > 0 and all(epoch in kept for epoch in epochs)
-        require(known, "epochs", list(epochs), f"one or more of those kept, {sorted(kept)}")
-        mean = average([kept[epoch]["predictions"] for epoch in epochs])
-        return score(mean, load_data(self.trials[trial].data)[1].y_test.numpy())
+        failed = self.table[self.table["status"].str.startswith("failed")]
+        if len(failed):
+            first = failed.iloc[0]
+            raise RuntimeError(f"{what}, {first['name']}: {first['status']}")
 
 
 def run(

@@ -31,7 +31,7 @@ from coslr.course.claims import (
 from coslr.course.protocol import STUDIES
 from coslr.experiments import contests
 from coslr.experiments.comparisons import Comparison
-from coslr.experiments.outcomes import BETTER, EQUIVALENT, WORSE, judge, margin_of
+from coslr.experiments.outcomes import BETTER, EQUIVALENT, WORSE, judge, kind_of
 
 NOTEBOOKS = Path(claims.__file__).resolve().parents[2] / "notebooks"
 VERDICTS = {SUPPORTED, PARTLY, CONTRADICTED, NO_DIFFERENCE, OPEN}
@@ -85,7 +85,7 @@ def test_the_comparisons_are_those_that_the_protocol_fixed(claim):
         mirrored = {(contest, b, a) for contest, a, b in study.comparisons}
         assert (ref.contest, ref.a, ref.b) in {*study.comparisons} | mirrored
         assert ref.measure in ("", *study.measures)
-        assert margin_of(ref.measure or study.measures[0]) > 0
+        assert kind_of(ref.measure or study.measures[0]).margin > 0
 
 
 @EACH
@@ -230,7 +230,7 @@ def test_the_verdict_follows_the_table(tmp_path, word, verdict):
 
 
 def test_the_table_covers_the_inventory():
-    lines, contests = claims.table().splitlines()[2:], claims.Contests()
+    lines, contests = claims.table().splitlines()[2:], claims.AllStandings()
     assert len(lines) == len(CLAIMS)
     for line, claim in zip(lines, CLAIMS, strict=True):
         cells = line.split("|")

@@ -10,7 +10,7 @@ import pytest
 
 from coslr.course import evidence, protocol
 from coslr.course.evidence import collect, load, standings
-from coslr.course.rules import Evidence
+from coslr.course.rules import Derived, Evidence
 from coslr.experiments import studies
 from coslr.experiments.contests import Contest, Entry
 from coslr.experiments.ensembles import at_temperature, fitted_temperature
@@ -80,6 +80,21 @@ def test_the_manifest_says_what_trained_the_tables(collected):
     assert {"torch", "numpy", "coslr", "python"} == set(manifest["releases"][0])
 
 
+def test_the_manifest_counts_the_hours_of_derived_rows_too(collected, tmp_path, monkeypatch):
+    for name in ("train_a_cnn", "train_a_cnn-curves"):
+        (tmp_path / f"{name}.csv").write_bytes((collected / f"{name}.csv").read_bytes())
+    clock = [0.0]
+    monkeypatch.setattr(evidence.time, "monotonic", lambda: clock[0])
+
+    def takes_an_hour(contest, table, seed):
+        clock[0] += 3600
+        return {"eta_max": 0.05, "test_accuracy": 0.5, "test_loss": 1.0}
+
+    made = Derived("made", "shared", takes_an_hour, (1000, 1001))
+    collect(dataclasses.replace(STUDY, derived=(made,)), tmp_path, workers=1)
+    assert json.loads((tmp_path / "manifest.json").read_text())["train_a_cnn"]["hours"] == 2.0
+
+
 @pytest.mark.parametrize(
     "kept",
     [3, pytest.param(0, marks=pytest.mark.slow), pytest.param(11, marks=pytest.mark.slow)],
@@ -113,7 +128,7 @@ def test_a_failed_trial_becomes_no_row(tmp_path, monkeypatch):
     monkeypatch.setenv("COSLR_STUDIES", str(tmp_path / "studies"))
     settings = {**TINY, "optimizer": "SGD", "options": {"unknown": 1}}
     contest = Contest("first", FAMILY, (900,), (1000,), settings, shared_peak=0.05)
-    with pytest.raises(RuntimeError, match="train_a_cnn: failed: TypeError"):
+    with pytest.raises(RuntimeError, match="train_a_cnn, cosine: failed: TypeError"):
         collect(Evidence("train_a_cnn", (contest,), ()), tmp_path, workers=1)
     assert not list(tmp_path.glob("*.csv"))
 

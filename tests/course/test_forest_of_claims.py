@@ -12,14 +12,14 @@ from coslr.course.descriptions import describe
 from coslr.course.forest_of_claims import Block, Panel, forest, panels, tally
 from coslr.course.protocol import STUDIES
 from coslr.experiments.comparisons import Comparison
-from coslr.experiments.outcomes import judge, margin_of
+from coslr.experiments.outcomes import judge, kind_of
 
 WIGGLE = np.array([-1, 1, -1, 1]) / 10  # of a margin
 
 
 def compared(measure, margins, spread=1.0, **more):
     """A comparison whose difference is so many margins."""
-    pairs = margin_of(measure) * (margins + spread * WIGGLE)
+    pairs = kind_of(measure).margin * (margins + spread * WIGGLE)
     return Comparison("a", "b", 0.1, 0.1, measure, judge(pairs, measure), **more)
 
 
@@ -54,7 +54,7 @@ def all_run(monkeypatch):
 
 
 def test_each_comparison_that_has_run_is_drawn_and_the_others_are_counted():
-    contests, shown, waiting = claims.Contests(), Counter(), Counter()
+    contests, shown, waiting = claims.AllStandings(), Counter(), Counter()
     for panel in panels():
         for block in panel.blocks:
             shown[block.says] += len(block.rows)
@@ -173,7 +173,7 @@ def test_nothing_to_draw_is_an_error():
 
 
 def test_the_tally_has_a_dot_for_each_statement():
-    ax, contests = tally(), claims.Contests()
+    ax, contests = tally(), claims.AllStandings()
     verdicts = Counter(claim.verdict(claim.comparisons(contests)) for claim in CLAIMS)
     names = [label.get_text() for label in ax.get_yticklabels()]
     for line in ax.lines:

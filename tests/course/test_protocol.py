@@ -14,7 +14,7 @@ from coslr.course.protocol import STUDIES
 from coslr.experiments import studies
 from coslr.experiments.contests import ROW, Contest, Entry
 from coslr.experiments.one_trial import load_data
-from coslr.experiments.outcomes import margin_of
+from coslr.experiments.outcomes import kind_of
 from coslr.experiments.text import Excerpt
 
 EACH = pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
@@ -37,7 +37,7 @@ def test_the_rules_are_whole(study):
             assert images.full
             assert images.n_test is None
             assert images.n_validation == 10_000
-    assert all(margin_of(measure) > 0 for measure in study.measures)
+    assert all(kind_of(measure).margin > 0 for measure in study.measures)
     for derived in study.derived:
         assert len(derived.seeds) >= least
         assert study.contest(derived.contest)

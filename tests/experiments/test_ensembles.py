@@ -80,6 +80,9 @@ def test_a_mean_of_weights_is_a_network_like_its_members():
     states = [{"w": np.full(2, x, "float32"), "n": np.array(4)} for x in (0, 1)]
     mean = mean_weights(states, [1, 3])
     assert {k: v.dtype for k, v in mean.items()} == {k: v.dtype for k, v in states[0].items()}
+    assert mean["w"].tolist() == [0.75, 0.75]
+    count = {"n": np.array(39)}
+    assert mean_weights([count] * 10, [0.5 ** (k / 2) for k in range(9, -1, -1)])["n"] == 39
     for pair in ([states[0], {"w": states[1]["w"]}], [{"w": states[1]["w"]}, states[0]]):
         with pytest.raises(ValueError, match="must be in both"):
             mean_weights(pair, [1, 1])

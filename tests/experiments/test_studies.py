@@ -22,7 +22,6 @@ import pytest
 import torch
 from pandas.testing import assert_frame_equal
 from torch import nn
-from torch.nn.functional import cross_entropy
 
 import coslr
 from coslr import Constant, Cosine, Linear
@@ -193,24 +192,6 @@ def test_snapshots_and_weights(study):
         assert evaluate(model, report.x_test, report.y_test) == pytest.approx(
             (row["test_accuracy"].item(), row["test_loss"].item()), rel=1e-5
         )
-
-
-def test_ensemble_is_the_mean_of_the_predicted_probabilities(study):
-    _, report = DATA.load()
-    row = study.curves.iloc[6]
-    assert study.ensemble(3, [1]) == pytest.approx((row["test_accuracy"], row["test_loss"]), 1e-5)
-    logs = [torch.from_numpy(study.snapshots[3][epoch]["predictions"]) for epoch in (1, 2)]
-    mean = (logs[0].exp() + logs[1].exp()) / 2
-    accuracy, loss = study.ensemble(3, [1, 2])
-    assert accuracy == pytest.approx((mean.argmax(1) == report.y_test).float().mean().item())
-    # The logarithm of the mean, which is not the mean of the logarithms.
-    assert loss == pytest.approx(cross_entropy(mean.log(), report.y_test).item(), rel=1e-5)
-    with pytest.raises(
-        ValueError, match=r"epochs=\[3\]: must be one or more of those kept, \[1, 2\]"
-    ):
-        study.ensemble(3, [3])
-    with pytest.raises(ValueError, match=r"epochs=\[\]: must be"):
-        study.ensemble(3, [])
 
 
 def test_nothing_is_kept_that_was_not_asked_for(tmp_path):

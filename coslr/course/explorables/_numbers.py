@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from coslr._arguments import require
+from coslr._arrays import Array
 from coslr._optional import extra
 from coslr.course.descriptions import MOST_LINES
 from coslr.course.explorables._page import dashes, tones
@@ -26,7 +27,6 @@ with extra("course"):
     from matplotlib.ticker import FixedLocator
     from matplotlib.transforms import Bbox
 
-Array = NDArray[np.float64]
 Mark = dict[str, Any]
 
 ACROSS, UP = 2000, 1000  # places of the grid

@@ -7,9 +7,9 @@ compares the two.
 import numpy as np
 from numpy.typing import NDArray
 
+from coslr._arrays import Array
 from coslr.course.two_wells import START, slope
 
-Array = NDArray[np.float64]
 Words = NDArray[np.uint32]
 
 PARTICLES = 1000
