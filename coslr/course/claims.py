@@ -673,27 +673,21 @@ def _plain(ref: Ref, found: Comparison) -> dict[str, Any]:
     return {key: None if value != value else value for key, value in row.items()}  # NaN is no JSON
 
 
-def table(folder: Path | None = None, links: bool = True) -> str:
-    """All claims in Markdown: the statement, its lesson, what was measured, verdict, literature.
-
-    Args:
-        folder: where the tables are; None is `coslr.course.evidence.evidence_folder()`.
-        links: whether the lessons' names are links.
-    """
+def table() -> str:
+    """All claims in Markdown: the statement, its lesson, what was measured, verdict, literature."""
     lines = [
         "| the article says | lesson | measured | verdict | the literature |",
         "| --- | --- | --- | --- | --- |",
     ]
-    held = AllStandings(folder)
+    held = AllStandings()
     for claim in CLAIMS:
         comparisons = claim.comparisons(held)
         measured = "; ".join(f"{claim.refs[key]}: {found}" for key, found in comparisons.items())
-        lesson = f"[{claim.lesson}]({claim.lesson}.ipynb)" if links else claim.lesson
         how = " by definition" if claim.definition else ""
         verdict = f"**{claim.verdict(comparisons)}**{how}"
         verdict += f" ({claim.change})" * bool(claim.changed)
         said = claim.definition or claim.untested or measured
-        lines.append(f"| {claim.says} | {lesson} | {said} | {verdict} | {claim.literature} |")
+        lines.append(f"| {claim.says} | {claim.lesson} | {said} | {verdict} | {claim.literature} |")
     return "\n".join(lines)
 
 
@@ -704,7 +698,7 @@ def main() -> None:
     if parser.parse_args().json:
         print(json.dumps(report(), indent=1))
     else:
-        print(table(links=False))
+        print(table())
 
 
 if __name__ == "__main__":

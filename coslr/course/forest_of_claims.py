@@ -7,7 +7,6 @@ the tables of the evidence, so they change as these grow.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 from textwrap import fill
 from typing import Any, cast
 
@@ -86,13 +85,12 @@ class Panel:
         return f"Verdicts: {', '.join(said)}."
 
 
-def panels(folder: Path | None = None, most: int = MOST_LINES) -> list[Panel]:
+def panels(most: int = MOST_LINES) -> list[Panel]:
     """What there is to draw, in the order of the lessons.
 
     A statement of which no comparison has run is in no panel; `tally` counts it.
 
     Args:
-        folder: where the tables are; None is `coslr.course.evidence.evidence_folder()`.
         most: lines of a panel. A block is never split, so a longer one is a panel of its own.
 
     Example:
@@ -101,7 +99,7 @@ def panels(folder: Path | None = None, most: int = MOST_LINES) -> list[Panel]:
         ('04_local_minima', 'share', 'partly')
     """
     most = whole("most", most, least=1)
-    held = AllStandings(folder)
+    held = AllStandings()
     found = sorted(
         (claim.lesson, kind, i, block)
         for i, claim in enumerate(CLAIMS)
@@ -278,17 +276,14 @@ def _counted(number: int, what: str) -> str:
 # ---------------------------------------------------------------------------------- all of them
 
 
-def tally(folder: Path | None = None) -> Axes:
+def tally() -> Axes:
     """How many statements got each verdict: a dot for each, and a ring for one by definition.
-
-    Args:
-        folder: where the tables are; None is `coslr.course.evidence.evidence_folder()`.
 
     Example:
         >>> tally().lines[0].get_label()[:11]
         'supported: '
     """
-    held = AllStandings(folder)
+    held = AllStandings()
     found = [(claim.verdict(claim.comparisons(held)), claim) for claim in CLAIMS]
     ax = plotting.axes("statements", "verdict", "A dot is a statement of the article", height=3.2)
     for row, verdict in enumerate(MARKS):

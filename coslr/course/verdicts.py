@@ -8,7 +8,6 @@ marks, loses nothing. The colours of the marks are in ``docs/site.css``.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from coslr._arguments import require
@@ -140,19 +139,16 @@ def _from(row: Mapping[str, Any]) -> str:
 # ---------------------------------------------------------------------------- for a notebook
 
 
-def page(folder: Path | None = None) -> Described:
+def page() -> Described:
     """Every statement in the article's order: verdict, what it rests on, and what others found.
 
     It has no colours, so it reads the same on light and on dark pages.
-
-    Args:
-        folder: where the tables are; None is `coslr.course.evidence.evidence_folder()`.
 
     Example:
         >>> page()
         Table: the verdicts on 37 statements
     """
-    held = AllStandings(folder)
+    held = AllStandings()
     head = ("the article says", "lesson", "verdict", "it rests on", "what others found")
     rows = "\n".join(_statement(claim, claim.comparisons(held)) for claim in CLAIMS)
     html = (
