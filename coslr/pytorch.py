@@ -57,11 +57,11 @@ class ScheduleLR(LRScheduler):
         schedule: a schedule for all param groups, or a list of one per group. Any function from t
             to a rate works too, but ``load_state_dict`` recognises such a function only by its
             name: it takes two lambdas, or two `functools.partial`, for the same schedule.
-        steps_per_unit: calls of ``step()`` in one unit of the schedule, above 0; stairs of `hold`
-            calls where `hold` is above 1. Keep 1 if the schedule counts what you step: updates, or
-            epochs if you step once an epoch. Pass ``len(loader)`` if the schedule counts epochs and
-            you step at every update. A schedule is then stretched by this factor, so that its
-            restarts come at the exact update.
+        steps_per_unit: calls of ``step()`` in one unit of the schedule, above 0. With `hold` above
+            1, the number of stairs in one unit; each stair has `hold` calls. Keep 1 if the schedule
+            counts what you step: updates, or epochs if you step once an epoch. Pass ``len(loader)``
+            if the schedule counts epochs and you step at every update. A schedule is then stretched
+            by this factor, so that its restarts come at the exact update.
         hold: calls of ``step()`` that share one rate: call k has the rate of
             ``(k // hold) / steps_per_unit``. Keep 1 for a rate that moves with every call. To have
             the staircase of a loop that steps once an epoch of n updates, while you step at every

@@ -604,9 +604,9 @@ EXHIBITS: dict[int, Exhibit] = {
         broken=warmup_from_zero,
         fixed=warmup_from_above_zero,
         story="At t = 0 the fraction t/5 is 0, so the first update moves no weight. With "
-        "momentum or Adam the gradient is not lost, because it enters the moments. With plain SGD "
-        "it is. This is a convention too. Many libraries follow it, some on purpose, and it costs "
-        "a whole epoch where the scheduler steps once an epoch.",
+        "momentum or Adam the gradient is not lost, because the optimizer keeps it in its running "
+        "averages. With plain SGD it is lost. This is a convention too. Many libraries follow it, "
+        "some on purpose, and it costs a whole epoch where the scheduler steps once an epoch.",
     ),
     9: Exhibit(
         bug="each new cycle starts from the rate that it finds, and that is the floor",

@@ -179,7 +179,7 @@ def epochs_to_keep(answer: Mapping[str, int]) -> Feedback:
             continue
         if epoch < losses.idxmin():
             gap = ". A wide gap alone is no reason to stop" if name == "B" else ""
-            return wrong(f"{name}: after epoch {epoch:g} the validation loss falls on{gap}.")
+            return wrong(f"{name}: after epoch {epoch:g} the validation loss goes on falling{gap}.")
         return wrong(
             f"{name}: after epoch {epoch:g} the validation loss is higher than it has been before."
         )

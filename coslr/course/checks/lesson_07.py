@@ -148,7 +148,9 @@ rates are too low: raised by 0.02, they end at 0.0215.
         return wrong("The loss explodes: a peak much above 2 is too high for this valley.")
     if above[worst] <= ALLOWED:
         most = math.ceil(100 * max(above[worst], 0))
-        return correct(f"After no end it is more than {most} % above the run planned for it.")
+        return correct(
+            f"At each of the four ends it is at most {most} % above the run planned for that end."
+        )
     said = f"After {worst} updates the loss is {_percent(above[worst])} above the planned run's."
     return wrong(f"{said} {_why(rates[:worst])}")
 

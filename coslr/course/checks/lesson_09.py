@@ -113,7 +113,7 @@ def broken_late(answer: Callable[[torch.optim.Optimizer, int], object]) -> Feedb
     if len(used) != BROKEN_UPDATES:
         return wrong(
             f"It makes {len(used)} updates with the optimizer that it is given, and "
-            f"{BROKEN_UPDATES} were asked."
+            f"{BROKEN_UPDATES} were asked for."
         )
     schedule = Cosine(BROKEN_UPDATES, ETA_MAX)
     said = _sentence(used, schedule)

@@ -43,7 +43,7 @@ def pair_loss(answer: float) -> Feedback:
     """
     expected, hints = _counted()
     note = (
-        "A table of counts knows that much. Look when your runs fell below it. (Columns in place "
+        "A table of counts knows that much. See when your runs fell below it. (Columns in place "
         "of rows give nearly the same number: does each row of your table sum to 1?)"
     )
     return check_number(answer, expected, hints, digits=4, note=note)

@@ -25,7 +25,7 @@ def three_runs(answer: Sequence[int]) -> Feedback:
     """Does the law, fitted to these three runs, predict the others with an error below 0.0105?
 
     >>> three_runs((124, 127, 190))
-    ✗ Not yet. Those are the lesson's three runs: choose others.
+    ✗ Not yet. Those are the lesson's three runs: change at least one.
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
@@ -37,7 +37,7 @@ def three_runs(answer: Sequence[int]) -> Feedback:
         return wrong(f"With this model and peak there is no run {', '.join(strangers)}.")
     chosen = tuple(sorted(int(number) for number in numbers))
     if chosen == tuple(sorted(published.FITTED)):
-        return wrong("Those are the lesson's three runs: choose others.")
+        return wrong("Those are the lesson's three runs: change at least one.")
     try:
         error = published.mean_error(chosen)
     except ValueError:

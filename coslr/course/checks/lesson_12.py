@@ -93,12 +93,14 @@ def plan_a_study(answer: tuple[float, int]) -> Feedback:
         return wrong("A gain of 0.1 points would not pay, so you can ignore at least that much.")
     finds = power_to_find(PAYS, SPREAD, n)
     if finds < OFTEN:
-        return wrong(f"With {n} seeds the study finds a gain of 0.4 points in {finds:.1%} only.")
+        return wrong(
+            f"With {n} seeds the study finds a gain of 0.4 points in only {finds:.1%} of cases."
+        )
     says = _says_equivalent(SPREAD, margin, n)
     if says < OFTEN:
         return wrong(
-            f"Where the truth is 0, the study says 'equivalent' in {says:.1%} only, and is open in "
-            "most others. A wider margin or more seeds would help."
+            f"Where the truth is 0, the study says 'equivalent' in only {says:.1%} of cases, and "
+            "is open in most others. A wider margin or more seeds would help."
         )
     return correct(f"It finds a gain of 0.4 in {finds:.0%}, and says 'equivalent' in {says:.0%}.")
 

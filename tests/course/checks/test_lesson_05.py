@@ -76,7 +76,11 @@ IMPOSTORS = [
     (lesson_05.cosine_loses, -0.1, "-0.1 is no peak to train at"),
     (lesson_05.epochs_to_keep, dict.fromkeys("ABCD", 50), "A: after epoch 50 the validation loss"),
     (lesson_05.epochs_to_keep, KEPT | {"C": 50}, "C: after epoch 50 the validation loss"),
-    (lesson_05.epochs_to_keep, KEPT | {"B": 3}, "B: after epoch 3 the validation loss falls on"),
+    (
+        lesson_05.epochs_to_keep,
+        KEPT | {"B": 3},
+        "B: after epoch 3 the validation loss goes on falling",
+    ),
     (lesson_05.epochs_to_keep, dict.fromkeys("ABCD", 1), "A: after epoch 1 the validation loss"),
     (lesson_05.epochs_to_keep, KEPT | {"D": 0}, "D: the epoch must be a whole number"),
     (lesson_05.epochs_to_keep, KEPT | {"A": 2.5}, "A: the epoch must be a whole number"),
