@@ -37,6 +37,11 @@ NOT_ATTEMPTED = Feedback(None, "Put your answer in place of the dots, and run th
 RETURNS_NOTHING = Feedback(
     None, "The function returns nothing: put your answer in place of the dots, and return it."
 )
+TRAINS_NOTHING = Feedback(
+    None,
+    "The optimizer that your function is given makes no update yet: put your answer in place of "
+    "the dots, and train with that optimizer.",
+)
 
 
 def correct(message: str = "") -> Feedback:
@@ -211,9 +216,9 @@ def first_difference(found: ArrayLike, right: ArrayLike, rtol: float = 1e-9) -> 
     return int(np.argmax(differ)) if differ.any() else None
 
 
-def same(found: ArrayLike, right: ArrayLike) -> bool:
-    """Whether two rows of rates are equal up to rounding."""
-    return first_difference(found, right) is None
+def same(found: ArrayLike, right: ArrayLike, rtol: float = 1e-9) -> bool:
+    """Whether two rows of numbers are equal up to rounding; `rtol` as in `first_difference`."""
+    return first_difference(found, right, rtol) is None
 
 
 def known_mistake(

@@ -65,7 +65,9 @@ def same_total(answer: float) -> Feedback:
         "That makes the run lower; a shorter run must be higher.": ETA_MAX * 30 / EPOCHS,
         "That is a constant rate's; a cosine's mean is half of its peak.": total / 30,
     }
-    floorless = {  # so near to the right number that they would pass
+    # A cosine from a peak to 0 adds up to (epochs + 1) / 2 peaks. These two mistakes come so near
+    # to the right number that they would pass.
+    floorless = {
         "Your 30 epochs go down to 0, and should go down to 0.0001.": 2 * total / 31,
         "Both of your runs go down to 0, and should go down to 0.0001.": 51 * ETA_MAX / 31,
     }

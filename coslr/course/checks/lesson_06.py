@@ -187,4 +187,4 @@ def ensemble(answer: Callable[[np.ndarray], np.ndarray]) -> Feedback:
 
 def _equal(found: np.ndarray, right: np.ndarray) -> bool:
     """Whether the probabilities are equal up to the rounding of float32."""
-    return found.shape == right.shape and bool(np.allclose(found, right, rtol=1e-5, atol=0))
+    return found.shape == right.shape and same(found, right, rtol=1e-5)

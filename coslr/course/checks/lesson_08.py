@@ -70,7 +70,7 @@ be lower.
         return found
     rate, old, new = cases.T
     right = rate * (1 - new) / (1 - old)
-    if np.allclose(found, right, rtol=1e-5, atol=0):  # float32 is good enough
+    if same(found, right, rtol=1e-5):  # float32 is good enough
         return correct(
             "From 0.9 to 0.95 the rate is halved; without momentum it is ten times as high."
         )

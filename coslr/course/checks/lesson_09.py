@@ -13,6 +13,7 @@ from coslr.course.checks.answers import (
     ETA_MIN,
     NOT_ATTEMPTED,
     RETURNS_NOTHING,
+    TRAINS_NOTHING,
     Feedback,
     correct,
     failed_with,
@@ -85,10 +86,9 @@ rate of the optimizer's.
         fitting = [found.cause for found in explain(exhibit.rates(), exhibit.meant)]
         if guess in fitting[1:]:
             return wrong(f"Exhibit {number}: {guess} fits too, but diagnose prefers another cause.")
-        if guess != fitting[0] and (number, guess) in FIT_TOO:
-            return wrong(f"Exhibit {number}: {FIT_TOO[number, guess]}")
         if guess != fitting[0]:
-            return wrong(f"Exhibit {number}: with {guess}, {SIGNS[guess]}.")
+            why = FIT_TOO.get((number, guess), f"with {guess}, {SIGNS[guess]}.")
+            return wrong(f"Exhibit {number}: {why}")
     if waiting := [str(number) for number in answer if number not in made]:
         so_far = ", ".join(map(str, made))
         return Feedback(None, f"Right so far: {so_far}. Still open: {', '.join(waiting)}.")
@@ -141,11 +141,7 @@ def _used(answer: Callable[..., object], *arguments: int) -> np.ndarray | Feedba
     except Exception as error:
         return failed_with(error)
     if not trace.rates and not_attempted(returned):
-        return Feedback(
-            None,
-            "The optimizer that it is given makes no update yet: put your answer in place of the "
-            "dots, and train with that optimizer.",
-        )
+        return TRAINS_NOTHING
     return np.array(trace.rates)
 
 

@@ -43,7 +43,7 @@ What eight pairs find in four studies of five is larger: outcomes.detectable.
             "That is a fraction; the question asks for points.": detectable(spread, 8) / 100,
             "That is the spread of one pair (and nearly what the normal distribution gives). What "
             "eight pairs find in four studies of five is larger: outcomes.detectable.": spread,
-            "That takes the spread of eight pairs. All twelve tell it better.": detectable(
+            "That takes the spread of eight pairs. All twelve give a better estimate.": detectable(
                 float((cosine - linear)[:8].std()), 8
             ),
             "That is for all twelve seeds of the study.": detectable(spread, 12),

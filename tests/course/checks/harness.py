@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from coslr import Cosine
+from coslr.course.checks.answers import RETURNS_NOTHING, TRAINS_NOTHING
 
 
 def raises(*_):
@@ -85,9 +86,7 @@ class Checkers:
         assert feedback.is_right is None
         assert repr(feedback).startswith("… Not attempted yet.")
         if checker in self.functions:
-            of_a_function = checker(lambda *_: dots)
-            assert of_a_function.is_right is None
-            assert "dots" in of_a_function.message
+            assert checker(lambda *_: dots) in (feedback, RETURNS_NOTHING, TRAINS_NOTHING)
 
     def test_a_right_answer_is_right_and_no_hint_appears(self, right_answer):
         checker, answer = right_answer
