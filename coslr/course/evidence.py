@@ -27,6 +27,7 @@ from coslr.course.rules import Evidence
 from coslr.experiments import studies
 from coslr.experiments.comparisons import Standings
 from coslr.experiments.contests import JUDGE, ROW
+from coslr.experiments.keys import trial_fingerprint
 from coslr.experiments.trials import MEASURES, Trial
 
 with extra("train"):
@@ -66,6 +67,8 @@ def load(name: str, folder: Path | None = None) -> pd.DataFrame:
 def collect(study: Evidence, folder: Path | None = None, workers: int | None = None) -> None:
     """Train what the study's table lacks, and add each finished trial to it at once.
 
+    Two contests may ask for the same run under two names. It is trained once.
+
     Args:
         study: what to train.
         folder: where the tables are; None is `evidence_folder()`.
@@ -76,8 +79,12 @@ def collect(study: Evidence, folder: Path | None = None, workers: int | None = N
     """
     folder = folder or evidence_folder()
     workers = workers or joblib.cpu_count()
-    while pending := study.pending(load(study.name, folder)):
+    while pending := study.pending(table := load(study.name, folder)):
         started = time.monotonic()
+        rows, curves = _taken_over(study, folder, table, pending)
+        if len(rows):
+            _add(study, folder, rows, curves, started)
+            continue
         # Trials of one contest take about the same time, so a few at once keep every process busy.
         if study.walk is None:
             rows, curves = _train(study.name, pending[:workers], workers)
@@ -117,6 +124,31 @@ def _train(name: str, trials: list[Trial], workers: int) -> tuple[pd.DataFrame, 
     finished = studies.run(trials, workers=workers, progress=False)
     finished.refuse_failures(name)
     return _rows(finished), _curve_rows(finished)
+
+
+def _taken_over(
+    study: Evidence, folder: Path, table: pd.DataFrame, pending: list[Trial]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows and curves of pending trials that are in the tables under other names.
+
+    The store, too, tells trials apart by their fingerprints, but it knows those of one machine.
+    """
+    known = {
+        (dict(trial.extras)["role"], trial_fingerprint(trial)): index
+        for contest in study.contests
+        for index, trial in contest.trained(table)
+    }
+    keys = [(dict(trial.extras)["role"], trial_fingerprint(trial)) for trial in pending]
+    found = {known[key]: trial for key, trial in zip(keys, pending, strict=True) if key in known}
+    if not found:
+        return pd.DataFrame(), pd.DataFrame()
+    rows = table.loc[[*found]].reset_index(drop=True)
+    own = [vars(trial) | dict(trial.extras) for trial in found.values()]
+    new = pd.DataFrame(own)[ROW].add_prefix("new ")
+    curves = load(f"{study.name}-curves", folder).merge(rows[ROW].join(new), on=ROW)
+    curves[ROW] = curves[[*new]]
+    rows[ROW] = new
+    return rows, curves.drop(columns=[*new])
 
 
 def _derived(study: Evidence, table: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ the rows that are there, so that a contest can be stopped and continued anywhere
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -169,6 +169,21 @@ class Contest:
         variant, eta, _, obstacle = self._choice(entry, table)
         require(not math.isnan(eta), "name", name, f"an entry with a best peak, but {obstacle}")
         return self._trials(entry, variant, (eta,), JUDGE, seeds)
+
+    def trained(self, table: pd.DataFrame) -> Iterator[tuple[Hashable, Trial]]:
+        """The index of each of this contest's rows, and the trial whose result the row is.
+
+        Args:
+            table: as in `pending`. A failure is no result, and a row that no entry trained, such as
+                a mean of runs, has no trial.
+        """
+        rows = _not_failed(table)
+        for entry in self.entries:
+            own = rows[(rows["contest"] == self.name) & (rows["name"] == entry.name)]
+            for index, row in own.iterrows():
+                variant, peak, role = row["variant"], (row["eta_max"],), row["role"]
+                (trial,) = self._trials(entry, variant, peak, role, [row["seed"]])
+                yield index, trial
 
     def _wanted(self, entry: Entry, table: pd.DataFrame) -> Iterator[Trial]:
         if self.shared_peak is None and not entry.peak_from:

@@ -114,6 +114,35 @@ def test_committed_rows_are_not_trained_again(collected, tmp_path, monkeypatch):
     collect(STUDY, tmp_path, workers=1)
 
 
+def test_a_run_that_two_contests_ask_for_is_trained_once(collected, tmp_path, monkeypatch):
+    """And no other: a cosine of another weight decay is another run."""
+    tables = ("train_a_cnn", "train_a_cnn-curves")
+    for name in tables:
+        (tmp_path / f"{name}.csv").write_bytes((collected / f"{name}.csv").read_bytes())
+    again = dataclasses.replace(FAMILY[0], name="cosine again")
+    decay = {"options": {"weight_decay": 0.1}}
+    decayed = dataclasses.replace(again, name="decayed", settings=decay)
+    second = dataclasses.replace(STUDY.contests[0], name="second", entries=(again, decayed))
+    study = dataclasses.replace(STUDY, contests=(*STUDY.contests, second))
+    trained = []
+
+    def run(trials, **options):
+        trained.extend(trials)
+        return studies_run(trials, **options)
+
+    studies_run = evidence.studies.run
+    monkeypatch.setattr(evidence.studies, "run", run)
+    monkeypatch.setenv("COSLR_STUDIES", str(tmp_path / "studies"))
+    collect(study, tmp_path, workers=1)
+    assert {trial.name for trial in trained} == {"decayed"}
+    for name in tables:
+        table = load(name, tmp_path)
+        first = table[(table["contest"] == "first") & (table["name"] == "cosine")]
+        taken = table[(table["contest"] == "second") & (table["name"] == "cosine again")]
+        taken = taken.assign(contest="first", name="cosine")
+        pd.testing.assert_frame_equal(taken.reset_index(drop=True), first.reset_index(drop=True))
+
+
 def test_curves_of_a_trial_that_comes_again_are_there_once(collected, tmp_path, monkeypatch):
     monkeypatch.setenv("COSLR_STUDIES", str(tmp_path / "studies"))
     whole = (collected / "train_a_cnn-curves.csv").read_bytes()
