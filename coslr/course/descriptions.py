@@ -21,6 +21,7 @@ with extra("course"):
 
 MOST_LINES = 12  # of one panel, in full; more than that are summed up
 MOST_TURNS = 3
+NO_LINE = ("None", "", " ")  # matplotlib's linestyles for dots alone
 SMALLEST_TURN = 0.1  # of the line's own range; smaller ups and downs are noise
 
 
@@ -54,7 +55,7 @@ def _panel(ax: Axes, alone: bool) -> list[str]:
     lines = [line for line in ax.lines if _drawn(line)]
     named = [line for line in lines if not str(line.get_label()).startswith("_")] or lines
     rows = isinstance(ax.yaxis.get_major_formatter(), FixedFormatter | FuncFormatter)
-    parts += [_row(line) if rows else _line(line) for line in named[:MOST_LINES]]
+    parts += [_row(line, ax) if rows else _line(line) for line in named[:MOST_LINES]]
     if len(named) > MOST_LINES:
         parts.append(f"And {len(named) - MOST_LINES} more lines")
     if len(lines) > len(named):
@@ -71,9 +72,14 @@ def _plain(label: str) -> str:
 
 
 def _drawn(line: Line2D) -> bool:
-    """Whether a line is data; a guide across the axes has two points in their own units."""
-    ax = line.axes
-    return ax is not None and line.get_transform() == ax.transData and len(points(line)[0]) > 0
+    """Whether a line has something to say of its own.
+
+    A guide across the axes has two points in their own units. A label such as "_rings" marks a part
+    of another line, while matplotlib itself calls a line without a label "_child0".
+    """
+    ax, label = line.axes, str(line.get_label())
+    in_data = ax is not None and line.get_transform() == ax.transData and len(points(line)[0]) > 0
+    return in_data and (not label.startswith("_") or label.startswith("_child"))
 
 
 def points(line: Line2D) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -92,7 +98,7 @@ def _line(line: Line2D) -> str:
         return f"{name}: {_number(y[0])} at {_number(x[0])}"
     if np.ptp(y) == 0:
         return f"{name}: {_number(y[0])} throughout"
-    if line.get_linestyle() in ("None", "", " ") and not _sorted(x):
+    if line.get_linestyle() in NO_LINE and not _sorted(x):
         return f"{name}: {len(x)} points between {_number(y.min())} and {_number(y.max())}"
     text = f"{name}: from {_number(y[0])} at {_number(x[0])}"
     turns = _turns(y)
@@ -106,12 +112,17 @@ def _line(line: Line2D) -> str:
     return f"{text}, to {_number(y[-1])} at {_number(x[-1])}"
 
 
-def _row(line: Line2D) -> str:
+def _row(line: Line2D, ax: Axes) -> str:
     """A line on an axis of names: where it stands is a row, and its values lie along it."""
     x, y = points(line)
     if np.ptp(y) > 0:
         return _line(line)
-    return f"{_plain(str(line.get_label()))}: between {_number(x.min())} and {_number(x.max())}"
+    name, ends = _plain(str(line.get_label())), f"between {_number(x.min())} and {_number(x.max())}"
+    if not len(ax.get_xticks()):
+        return name  # its places mean nothing
+    if line.get_linestyle() in NO_LINE:
+        return f"{name}: {len(x)} points {ends}"
+    return f"{name}: {_number(x[1])}, {ends}" if len(x) == 3 else f"{name}: {ends}"
 
 
 def _sorted(x: NDArray[np.float64]) -> bool:

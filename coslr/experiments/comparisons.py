@@ -443,8 +443,8 @@ def forest(
 
 
 def _interval(ax: "Axes", ends: NDArray[np.float64], row: int, label: str) -> None:
-    ax.plot(ends[[0, 2]], [row, row], color="C0", linestyle="-", linewidth=2, zorder=2, label=label)
-    ax.plot(ends[1], row, marker="o", color="C0", zorder=3)
+    """A line from low to high, with a dot at the difference between them."""
+    ax.plot(ends, [row] * 3, "o-", color="C0", markevery=[1], linewidth=2, zorder=2, label=label)
 
 
 def _label(comparison: Comparison) -> str:

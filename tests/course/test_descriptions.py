@@ -91,9 +91,20 @@ def test_many_lines_are_summed_up_and_unnamed_ones_are_context():
 def test_the_rows_of_a_forest_are_intervals():
     ax = standings("local_minima", "peak 0.3").forest("cosine", ax=axes("x", "y"))
     said = text(ax)
-    assert "constant (worse): between -13.1 and -11.3" in said
+    assert "constant (worse): -12.2, between -13.1 and -11.3" in said
     assert "linear (" in said
     assert "throughout" not in said
+    assert "without a name" not in said
+
+
+def test_dots_in_a_row_are_counted_and_parts_of_another_line_are_not_told():
+    ax = axes("x", "y")
+    ax.plot([1, 2, 4], [0, 0, 0], "o", label="seeds")
+    ax.plot([2], [0], "o", label="_rings")
+    ax.set_yticks([0], ["a row"])
+    assert text(ax).endswith("seeds: 3 points between 1 and 4.")
+    ax.set_xticks([])
+    assert text(ax).endswith("seeds.")
 
 
 def test_stacked_panels_are_told_one_after_the_other():

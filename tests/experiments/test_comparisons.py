@@ -179,9 +179,11 @@ def test_the_forest_shows_interval_margin_and_outcome():
     table = pd.concat([rows(), rows({"late": 0.5})])
     ax = Standings(CONTEST, table).forest("constant")
     assert [label.get_text() for label in ax.get_yticklabels()] == ["cosine", "late"]
-    ends = [line.get_xdata() for line in ax.lines if len(line.get_xdata()) == 2][1:]
+    drawn = [line for line in ax.lines if len(line.get_xdata()) == 3]
     outcome = Standings(CONTEST, table).compare("cosine", "constant").outcome
-    np.testing.assert_allclose(ends[0], [100 * outcome.low, 100 * outcome.high])
+    low, middle, high = 100 * outcome.low, 100 * outcome.difference, 100 * outcome.high
+    np.testing.assert_allclose(drawn[0].get_xdata(), [low, middle, high])
+    assert drawn[0].get_markevery() == [1], "the dot is at the difference"
     assert {text.get_text() for text in ax.texts} == {"better"}
     band = ax.patches[0].get_extents().transformed(ax.transData.inverted())
     assert (band.x0, band.x1) == pytest.approx((-0.3, 0.3))
