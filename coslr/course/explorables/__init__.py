@@ -135,13 +135,13 @@ def cloud(peak: float = 0.2, update: int = 0) -> Explorable:
 
 
 def how_many_seeds() -> Explorable:
-    """Five hundred simulated studies, and what each says, as the number of seeds grows.
+    """Simulated studies, and what each says, as the number of seeds grows.
 
     A study is judged as `coslr.experiments.outcomes.judge` judges it.
 
     Example:
         >>> how_many_seeds().title
-        'With few seeds most studies are open'
+        'How many seeds find the difference?'
     """
     counts = np.array([2, 4, 8, 16, 32])
     drawn = np.random.default_rng(0).normal(0.3, 0.5, (200, counts[-1]))
@@ -156,7 +156,7 @@ def how_many_seeds() -> Explorable:
     ax.set_ylim(-2, 102)
     return explorable(
         "seeds",
-        "With few seeds most studies are open",
+        "How many seeds find the difference?",
         "Each dot is a study. More seeds make its interval narrower, so the dot sinks until it "
         "falls into an answer. Is it the right one?",
         name_lines(ax),
