@@ -133,13 +133,14 @@ def _taken_over(
 
     The store, too, tells trials apart by their fingerprints, but it knows those of one machine.
     """
+
+    def run(trial: Trial) -> tuple[str, str]:
+        return dict(trial.extras)["role"], trial_fingerprint(trial)
+
     known = {
-        (dict(trial.extras)["role"], trial_fingerprint(trial)): index
-        for contest in study.contests
-        for index, trial in contest.trained(table)
+        run(trial): index for contest in study.contests for index, trial in contest.trained(table)
     }
-    keys = [(dict(trial.extras)["role"], trial_fingerprint(trial)) for trial in pending]
-    found = {known[key]: trial for key, trial in zip(keys, pending, strict=True) if key in known}
+    found = {known[key]: trial for trial in pending if (key := run(trial)) in known}
     if not found:
         return pd.DataFrame(), pd.DataFrame()
     rows = table.loc[[*found]].reset_index(drop=True)
