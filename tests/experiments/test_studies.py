@@ -843,9 +843,10 @@ def test_a_killed_study_goes_on_where_it_was(tmp_path, monkeypatch, trained):
     import script
 
     study = alone(script.trials, cache)
-    assert trained == [3, 4, 5]
+    # In any order: a worker that is still dying holds its trial, and that trial comes last.
+    assert sorted(trained) == [3, 4, 5]
     assert_equal(study, alone(script.trials, tmp_path / "uninterrupted"))
-    assert trained == [3, 4, 5, 0, 1, 2, 3, 4, 5]
+    assert trained[3:] == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.skipif(not torch.accelerator.is_available(), reason="needs an accelerator")
