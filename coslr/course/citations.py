@@ -62,6 +62,9 @@ class Cited:
         return abs(self.difference)
 
 
+_standings = lru_cache(standings)  # a text cites a study many times
+
+
 @lru_cache(maxsize=1000)
 def evidence(
     study: str, contest: str, a: str, b: str | None = None, measure: str | None = None
@@ -81,7 +84,7 @@ def evidence(
         >>> found.word, found.n
         ('better', 12)
     """
-    held = standings(study, contest)
+    held = _standings(study, contest)
     measure = measure or held.measures[0]
     factor = outcomes.kind_of(measure).factor
     compared = held.compare(a, b or a, measure)
@@ -150,6 +153,7 @@ def wrong_citations(markdown: str, names: Mapping[str, Any] = NAMES) -> list[str
         ['0.06, but Cosine(50, 0.1)(25) is 0.05']
     """
     wrong = []
+    values: dict[str, Any] = {}  # a text may cite a source twice
     cited = [*_CITED.finditer(markdown)]
     for match in cited:
         said, source = match["said"], " ".join(match["source"].split())
@@ -157,7 +161,9 @@ def wrong_citations(markdown: str, names: Mapping[str, Any] = NAMES) -> list[str
             wrong.append(f"{said}, but {source} is a number and no source")
             continue
         try:
-            value = eval(source, dict(names))  # our own notebooks' words, in a test
+            if source not in values:
+                values[source] = eval(source, dict(names))  # our own notebooks' words, in a test
+            value = values[source]
         except Exception as error:
             wrong.append(f"{said}, but {source} fails: {type(error).__name__}: {error}")
             continue

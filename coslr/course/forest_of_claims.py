@@ -36,6 +36,8 @@ SOFT = "#6b6b6b"  # grey that is still dark enough to read
 MOST_LINES = 15  # of a panel
 REACH = 5  # margins to either side of zero; an arrow says that an interval goes on
 LONGEST = 42  # characters in a line of a row's name
+LEFT, WIDTH = 0.34, 0.29  # of the axes, in widths of the figure: names to the left, numbers right
+MARGIN = 0.02 - LEFT / WIDTH  # the figure's left edge, in widths of the axes
 
 
 @dataclass(frozen=True)
@@ -203,9 +205,8 @@ def forest(panel: Panel) -> Axes:
     require(panel.blocks, "panel.blocks", panel.blocks, "at least one block")
     height = 1.0 + 0.34 * sum(block.lines for block in panel.blocks)
     ax = plotting.axes("difference", "comparison", width=8, height=height)
-    # Names to the left, numbers to the right: the widths are fixed.
     cast(Figure, ax.figure).set_layout_engine("none")
-    ax.set_position((0.34, 0.72 / height, 0.37, 1 - 1.04 / height))
+    ax.set_position((LEFT, 0.72 / height, WIDTH, 1 - 1.04 / height))
     measure = next(iter(panel.blocks[0].rows.values())).measure
     kind = outcomes.kind_of(measure)
     factor, unit, margin = kind.factor, kind.unit, kind.margin * kind.factor
@@ -233,7 +234,7 @@ def forest(panel: Panel) -> Axes:
     ax.set_xlim(*((1, -1) if kind.low_is_good else (-1, 1)) * np.array(REACH * margin))
     about = f"difference in {panel.kind}" + f" ({unit})" * bool(unit)
     ax.set_xlabel(f"{about}\n← second better · first better →", fontsize=9)
-    ax.set_title(f"Lesson {panel.lesson[:2]}", loc="left", x=-0.34 / 0.37 + 0.02, fontsize=11)
+    ax.set_title(f"Lesson {panel.lesson[:2]}", loc="left", x=MARGIN, fontsize=11)
     return ax
 
 
@@ -243,7 +244,7 @@ def _write(ax: Axes, y: float, left: str, right: str, **look: Any) -> None:
     clear = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # hides the lines behind it
     if left:
         at: dict[str, Any] = {"transform": across, "va": "center", "fontsize": 8.5}
-        ax.text(-0.34 / 0.37 + 0.02, y, left, bbox=clear, **at, **look)
+        ax.text(MARGIN, y, left, bbox=clear, **at, **look)
     tone = {"color": SOFT} if right in (claims.NOT_RUN, outcomes.OPEN) else {}
     ax.text(1.03, y, right, transform=across, va="center", fontsize=8.5, **(look | tone))
 
@@ -254,11 +255,13 @@ def _draw(ax: Axes, y: int, found: Comparison, name: str, factor: int, reach: fl
         _write(ax, y, "", "no result", color=SOFT)
         return
     kind = outcomes.kind_of(found.measure)
-    rounded = round(factor * outcome.difference, kind.digits) + 0.0  # adding 0 turns -0.0 into 0.0
-    number = f"{rounded:+.{kind.digits}f} {kind.unit}".replace("-", "−").strip()
     color = COLORS[outcome.word]
-    low, middle, high = factor * np.array([outcome.low, outcome.difference, outcome.high])
-    label = f"{' '.join(name.split())} ({number}, {outcome.spoken})"
+    ends = factor * np.array([outcome.low, outcome.difference, outcome.high])
+    low, middle, high = ends
+    rounded = ends.round(kind.digits) + 0.0  # adding 0 turns -0.0 into 0.0
+    first, number, last = (f"{end:+.{kind.digits}f}".replace("-", "−") for end in rounded)
+    unit = f" {kind.unit}".rstrip()
+    label = f"{' '.join(name.split())} ({number}{unit}, {outcome.spoken})"
     ax.plot([low, high], [y, y], color=color, linestyle="-", linewidth=2, label=label)
     for way in {np.sign(end) * reach for end in (low, high) if abs(end) > reach}:
         arrow = {"arrowstyle": "-|>", "color": color, "linewidth": 2}
@@ -266,7 +269,7 @@ def _draw(ax: Axes, y: int, found: Comparison, name: str, factor: int, reach: fl
     if abs(middle) <= reach:
         face = "white" if outcome.word == outcomes.OPEN else color
         ax.plot(middle, y, "o", color=color, markerfacecolor=face, markersize=6, label="_middle")
-    _write(ax, y, "", f"{number}, {outcome.spoken}", color=color)
+    _write(ax, y, "", f"{number} ({first} to {last}) {outcome.spoken}", color=color)
 
 
 def _counted(number: int, what: str) -> str:

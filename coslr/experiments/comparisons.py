@@ -119,7 +119,7 @@ class Standings:
     @cached_property
     def best(self) -> pd.DataFrame:
         """A row per entry, with the variant and the peak that the search chose."""
-        return self.contest.best(self.rows)
+        return self.contest.best(self._own)
 
     @property
     def names(self) -> list[str]:
@@ -261,10 +261,19 @@ class Standings:
         require(plain in names, "reference", reference, f"one of {names}")
         return [name for name in names if name != reference]
 
-    @property
+    @cached_property
+    def _own(self) -> pd.DataFrame:
+        return self.rows[self.rows["contest"] == self.contest.name]
+
+    @cached_property
     def _judged(self) -> pd.DataFrame:
-        here = (self.rows["contest"] == self.contest.name) & (self.rows["role"] == JUDGE)
-        return self.rows[here]
+        return self._own[self._own["role"] == JUDGE]
+
+    @cached_property
+    def _own_curves(self) -> pd.DataFrame:
+        if self.curves is None or not len(self.curves):
+            return pd.DataFrame()
+        return self.curves[self.curves["contest"] == self.contest.name]
 
     def _values(self, name: str, measure: str) -> tuple[float, pd.Series]:
         """The peak of an entry, and the measure of its judged runs by seed."""
@@ -318,13 +327,13 @@ class Standings:
 
     def _after(self, name: str, epoch: int) -> pd.DataFrame:
         """The judged runs after an epoch."""
-        curves = self.curves
-        if curves is None or not len(curves):
-            return pd.DataFrame()
-        here = curves[curves["contest"] == self.contest.name]
-        right = f"a name with an epoch from 1 to {here['epoch'].max()}"
-        require(not len(here) or (here["epoch"] == epoch).any(), "name", name, right)
-        return here[here["epoch"] == epoch]
+        curves = self._own_curves
+        if not len(curves):
+            return curves
+        found = curves[curves["epoch"] == epoch]
+        right = f"a name with an epoch from 1 to {curves['epoch'].max()}"
+        require(len(found) > 0, "name", name, right)
+        return found
 
     def _obstacle(self, name: str) -> tuple[str, bool]:
         """Why a search has no result, or "", and whether it still may have one."""

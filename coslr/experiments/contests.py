@@ -215,7 +215,6 @@ class Contest:
         """Peak -> mean score of the search seeds, for the peaks that all of them have tried."""
         if not len(table):
             return {}
-        table = _not_failed(table)
         rows = table[
             (table["contest"] == self.name)
             & (table["name"] == entry.name)
@@ -223,6 +222,7 @@ class Contest:
             & (table["role"] == SEARCH)
             & table["seed"].isin(self.search_seeds)
         ]
+        rows = _not_failed(rows)
         sign = -1 if kind_of(self.by).low_is_good else 1
         scores = {}
         for eta, runs in rows.groupby("eta_max"):

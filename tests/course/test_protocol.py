@@ -9,7 +9,8 @@ import torch
 from scipy import stats
 
 from coslr.course import evidence, language_study, protocol
-from coslr.course.evidence import load, standings
+from coslr.course.claims import AllStandings
+from coslr.course.evidence import load
 from coslr.course.protocol import STUDIES
 from coslr.experiments import studies
 from coslr.experiments.contests import ROW, Contest, Entry
@@ -151,12 +152,12 @@ def test_committed_rows_are_those_that_the_rules_ask_for(study):
 @EACH
 def test_every_interval_is_that_of_the_raw_rows(study):
     """Recomputed without our code: paired t intervals of the rows of the table."""
-    table = load(study.name)
+    table, held = load(study.name), AllStandings()
     compared = 0
     for contest, a, b in study.comparisons:
         if "@" in a + b:
             continue  # test_comparisons.py
-        found = standings(study.name, contest).compare(a, b)
+        found = held[study.name, contest].compare(a, b)
         if found.outcome is None:
             continue
         rows = table[(table["contest"] == contest) & (table["role"] == "judge")]
