@@ -63,7 +63,7 @@ CAUSES: dict[str, str] = {
     "or look the cycle up in a table of boundaries.",
     "used_up": "The run begins where the schedule is after {steps} steps: the scheduler was "
     "stepped before the training, perhaps to plot it; make a new optimizer and a new scheduler "
-    "for the training, and plot another one.",
+    "for the training, and another scheduler for the plot.",
     "climbs_again": "The rate climbs again after update {after}: PyTorch's cosine goes up after "
     "T_max as it came down; set T_max to the number of steps in the whole run, less those of a "
     "warm-up, or stop stepping.",
