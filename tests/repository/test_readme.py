@@ -27,6 +27,13 @@ def test_there_is_code_to_copy():
     assert CODE
 
 
+def test_each_measured_number_is_what_its_source_says():
+    citations = pytest.importorskip("coslr.course.citations")
+    assert "<!-- =" in README
+    assert citations.wrong_citations(README) == []
+    assert citations.wrong_citations(README.replace("So far 13<", "So far 99<")) != []
+
+
 def test_named_make_targets_exist():
     named = set(re.findall(r"^make ([\w-]+)|`make ([\w-]+)", README, re.MULTILINE))
     named = {first or second for first, second in named}
