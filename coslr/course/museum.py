@@ -535,7 +535,7 @@ EXHIBITS: dict[int, Exhibit] = {
         meant=MultiStep(milestones=[40, 80], eta_max=0.1, gamma=0.1),
         broken=boundaries_in_images,
         fixed=boundaries_in_updates,
-        story="The lesson drops the rate at steps 50,000 and 80,000, but its run has about 17,190 "
+        story="The book drops the rate at steps 50,000 and 80,000, but its run has about 17,190 "
         "steps, so the drops never happen. In our loop the boundaries count images and "
         "the scheduler counts updates.",
     ),
@@ -544,9 +544,10 @@ EXHIBITS: dict[int, Exhibit] = {
         meant=Linear(T_max=120, eta_max=0.1),
         broken=ticks_per_process,
         fixed=length_per_process,
-        story="Accelerate's scheduler steps once per process at each update. A schedule whose "
-        "length counts updates is over after a quarter of a run on four GPUs. The same happens "
-        "with accumulated gradients, if the scheduler steps at every small batch "
+        story="With several GPUs each has a process of its own, and the scheduler of the library "
+        "Accelerate steps once per process at each update. A schedule whose length counts updates "
+        "is over after a quarter of a run on four GPUs. The same happens if several small batches "
+        "share one update (gradient accumulation) and the scheduler steps at each of them "
         "(Lightning-AI/pytorch-lightning#1476, 2020).",
     ),
     3: Exhibit(
@@ -563,8 +564,8 @@ EXHIBITS: dict[int, Exhibit] = {
         meant=warmup(Cosine(T_max=25, eta_max=0.3, eta_min=0.01), updates=5),
         broken=set_after_the_epoch,
         fixed=set_before_the_epoch,
-        story="The loop trains an epoch, then sets the rate that the lesson's plot shows for this "
-        "epoch. So the first epoch runs at the optimizer's own rate, which is the peak. The "
+        story="The loop trains an epoch, then sets the rate that the chapter's plot shows for "
+        "this epoch. So the first epoch runs at the optimizer's own rate, which is the peak. The "
         "warm-up that should soften the start comes after it.",
         unit="epoch",
     ),
@@ -574,8 +575,8 @@ EXHIBITS: dict[int, Exhibit] = {
         broken=scheduler_first,
         fixed=optimizer_first,
         story="Up to PyTorch 1.0 this was the documented order. Version 1.1 reversed it, and older "
-        "loops lost their schedule's first value without a word. The issue asked for the warning "
-        "that PyTorch gives today.",
+        "loops lost their schedule's first value without a word. The issue asked PyTorch for a "
+        "warning.",
         unit="epoch",
     ),
     6: Exhibit(
@@ -583,9 +584,10 @@ EXHIBITS: dict[int, Exhibit] = {
         meant=MultiStep(milestones=[10, 20], eta_max=0.5, gamma=0.5),
         broken=used_up_by_the_plot,
         fixed=plotted_from_the_schedule,
-        story="To draw the schedule, the lesson steps the scheduler through all epochs (and the "
-        "optimizer too, without which PyTorch would warn). Then it trains with the same two "
-        "objects. The plot is right, but the training begins where the plot ended.",
+        story="To draw the schedule, the chapter steps the scheduler through all epochs (and the "
+        "optimizer too). Then it trains with the same two objects. The plot is right, but the "
+        "training begins where the plot ended, after 30 steps. (From step 20 on the schedule is "
+        "flat, so `diagnose` says 20.)",
         unit="epoch",
     ),
     7: Exhibit(
@@ -593,8 +595,8 @@ EXHIBITS: dict[int, Exhibit] = {
         meant=warmup(Cosine(T_max=80, eta_max=0.1), updates=20),
         broken=clock_runs_in_warmup,
         fixed=clock_starts_after_warmup,
-        story="The warm-up climbs to the peak, but the cosine has been falling meanwhile, and the "
-        "rate jumps down to it. This is a convention, and a bug only for those who expect another: "
+        story="Before the warm-up reaches the peak, the cosine has begun to fall, and the rate "
+        "jumps down to it. This is a convention, and a bug only for those who expect another: "
         "in timm a clock that starts after the warm-up is the option `warmup_prefix`, off by "
         "default.",
     ),
@@ -613,8 +615,8 @@ EXHIBITS: dict[int, Exhibit] = {
         meant=CosineWarmRestarts(T_0=40, eta_max=0.1),
         broken=restart_from_where_it_stands,
         fixed=restart_from_the_peak,
-        story="The loop makes a new scheduler for each cycle. PyTorch's computes each rate from "
-        "the one that it finds in the optimizer, and the last cycle has left it at 0. Zero times "
+        story="The loop makes a new scheduler for each cycle. PyTorch's scheduler computes each "
+        "rate from the one in the optimizer, and the last cycle has left that at 0. Zero times "
         "anything is zero. (Up to version 1.8, by the report, this loop did restart.)",
     ),
     10: Exhibit(
