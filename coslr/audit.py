@@ -57,10 +57,12 @@ StepArguments = tuple[tuple[Any, ...], dict[str, Any]]  # positional (the optimi
 
 
 class AuditError(TraceError):
-    """An update used, or would use, another learning rate than the schedule's.
+    """An update used, or would use, another value than the schedule's, or their number is wrong.
 
-    The first line of the message names the update, the rate expected and the rate found. The lines
-    after it name the mistakes that fit so far.
+    For a wrong value, the first line of the message names the update, the value expected and the
+    value found. For a wrong learning rate, the lines after it name the mistakes that fit so far.
+    For a wrong number of updates, the message says how many were seen. Like every `TraceError`, it
+    is an ``AssertionError``.
     """
 
 
@@ -95,8 +97,10 @@ def audit(
             ``"weight_decay"`` and ``"momentum"`` (Adam's ``betas[0]``), its values such schedules.
             None only records.
         steps_per_unit: optimizer updates in one unit of the schedule; ``len(loader)`` for epochs.
+            With `hold` above 1, the number of stairs in one unit; each stair has `hold` updates.
         hold: updates for which the loop leaves a rate in force: update k should have the rate at
-            ``k // hold``. Pass ``len(loader)`` for a loop that steps its scheduler once an epoch.
+            ``(k // hold) / steps_per_unit``. For a loop that steps its scheduler once an epoch,
+            pass ``hold=len(loader)``, a schedule in epochs, and no `steps_per_unit`.
         first_update: index of the first update in the block, above 0 if a run goes on.
         updates: how many updates the block makes; fewer or more are an error. None takes any
             number, but warns if the block leaves a schedule before its end.
@@ -113,14 +117,20 @@ def audit(
         group audited. Scheduled weight decay and momentum are in ``trace.other``.
 
     Raises:
-        AuditError: at the first update that differs. The error comes before the update if its rate
-            cannot change any more, and otherwise right after it: where a hook that was registered
-            later, or an optimizer that is not torch's own, could still write another rate. After
-            the first update, if the block began while ``step`` was running, as in a closure or a
-            hook. At the end of the block, if there was no update, if there were fewer than
-            `updates`, or if the block caught an error of the audit, of any type. An error that came
-            before its update is forgotten once the block makes an update. So pass `updates` if the
-            block may skip a batch.
+        AuditError: an update uses another value than the schedule's. The error comes before the
+            update if nothing can change the value any more. Otherwise it comes right after the
+            update: a hook that was registered later, or an optimizer that is not torch's own,
+            could still have written another value. The audit also raises it
+
+            - at the first update beyond `updates`;
+            - after the first update, if the block began while ``step`` was running, as in a
+              closure or a hook;
+            - at the end of the block, if it made fewer than `updates` updates, or none (an audit
+              that only records allows none, if `updates` is None).
+
+            If the block catches an error of the audit, of any type, the audit raises it again at
+            the end. It forgets an error that stopped an update once the block makes another
+            update. So pass `updates` if the block may skip a batch.
         TypeError, ValueError: an argument is wrong; the schedule gives no finite number; or param
             groups came or went within the block.
 

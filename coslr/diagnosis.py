@@ -85,9 +85,12 @@ class Diagnosis:
 
     Attributes:
         cause: a stable word, one of `CAUSES`.
-        parameters: the numbers of the mistake by name, such as ``{"times": 4}``. Lengths and
-            positions are in updates. If ``too_fast`` has an ``"offset"`` too, update k had the rate
-            of update ``times * k + offset``.
+        parameters: the details of the mistake by name, such as ``{"times": 4}``. Lengths and
+            positions are in updates. Three entries are no single number: ``clock_in_warmup`` has
+            "its own" or "the whole run's" as ``"length"``, ``wrong_length`` has the name of an
+            argument as ``"name"``, and ``missed_restart`` has a list as ``"updates"``. If
+            ``too_fast`` has an ``"offset"`` too, update k had the rate of update
+            ``times * k + offset``.
         says: one sentence with the likely cause in a training loop, and the remedy.
         updates: the recorded updates whose rate is not the schedule's.
     """
@@ -124,10 +127,15 @@ def diagnose(
             largest rate, but by no more than 1e-6 of it.
 
     Returns:
-        The causes that explain every recorded rate, in the order of `CAUSES`; a cause with a number
-        that could be any other (a rate that never moves from 0.07) comes last. Only ``right`` if
-        the rates are the schedule's, and an empty list if nothing explains them. A trace of one or
-        two wrong updates has several causes; a longer one decides between them.
+        The causes that explain every recorded rate, in three parts, each in the order of `CAUSES`:
+        causes without a number computed from the rates; causes with one (a rate that never moves
+        from 0.07); and causes whose number may be larger, because the run was too short to tell.
+        With more than three recorded updates, the third part is left out if there is another cause.
+
+        The list holds only ``right`` if the rates are the schedule's. It is empty if nothing
+        explains them, or if there are none. A short trace often has several causes. And some
+        mistakes always give the same rates: a line that runs twice too fast is one of half the
+        length.
 
     Raises:
         ValueError, TypeError: an argument is wrong; the message names it and says what is right.

@@ -55,8 +55,11 @@ def read(
     The file's name says what it is: ``.json`` is Trainer's ``trainer_state.json`` (or its
     ``log_history`` alone), ``.csv`` is Lightning's ``metrics.csv``, what ``Trace.to_csv`` wrote, an
     export of W&B, or a file of your own, and ``events.out.tfevents...`` is TensorBoard's, which
-    needs the package ``tensorboard``. In a folder, `read` takes the first of these that is there,
-    and of Trainer's checkpoints the last.
+    needs the package ``tensorboard``.
+
+    In a folder, `read` looks for ``trainer_state.json``, then for that of the ``checkpoint-*``
+    folder with the highest number, then for ``metrics.csv``, then for ``events.out.tfevents.*``,
+    and takes the first that is there. Name any other file itself.
 
     The rows must be in the order of the run, or all in the opposite order. A run that was resumed
     may have gone back and logged some updates twice. The later row counts, because the earlier one
@@ -369,8 +372,9 @@ def _parser() -> argparse.ArgumentParser:
         help='such as "warmup(Cosine(900, 3e-4), 100)"; once, or once for each param group',
     )
     parser.add_argument(
-        "--steps-per-unit", type=float, default=1, help="updates in one unit of the schedule"
-    )
+        "--steps-per-unit", type=float, default=1,
+        help="updates in one unit of the schedule; with --hold, stairs in one unit",
+    )  # fmt: skip
     parser.add_argument(
         "--hold", type=int, default=1, help="updates between two steps of the scheduler"
     )

@@ -82,6 +82,10 @@ class ScheduleLR(LRScheduler):
         extend: let ``load_state_dict`` take the state of another schedule. It is for trainers that
             load the state for you; otherwise pass it to ``load_state_dict``.
 
+    Attributes:
+        schedules, momenta, weight_decays: one function per param group; the last two are empty
+            lists where None was given.
+
     Raises:
         TypeError, ValueError: an argument is wrong; the message names it and says what is right.
 
@@ -253,9 +257,10 @@ class ScheduleLR(LRScheduler):
                 SequentialLR pass it. A loss or another metric has no place here.
 
         Raises:
-            TypeError: `epoch` is no whole number, or what the schedule gives is no number.
-            ValueError: `epoch` is negative; the schedule's rate is negative or not finite; or the
-                optimizer has got another param group.
+            TypeError: `epoch` is no whole number, or a schedule gives no number.
+            ValueError: `epoch` is negative; a schedule has no value at this update, or one that is
+                not finite; a rate or a weight decay is negative; a momentum is not from 0 to below
+                1; or the optimizer has gained or lost a param group.
         """
         if epoch is not None:
             must_be = "None, or the whole number of an update to jump to; it takes no metric"

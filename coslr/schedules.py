@@ -317,7 +317,8 @@ class Schedule:
                 whatever numpy makes an array of, such as a list of numbers.
 
         Raises:
-            ValueError: `t` is NaN, or holds NaN.
+            ValueError: `t` is NaN, or holds NaN. The values of a JAX array are not checked, because
+                a tracer has none: NaN gives NaN there.
             TypeError: `t` is neither a real number nor an array of real numbers.
         """
         if (type(t) is int or type(t) is float) and t == t:
@@ -358,7 +359,8 @@ class Schedule:
         """The learning rate at `t`; every schedule defines this, and callers use ``schedule(t)``.
 
         Args:
-            t: update index (or epoch): a number, or an array of floats.
+            t: update index (or epoch): a number, a numpy array of floats, or a JAX array of
+                integers or floats, as it was passed.
             xp: what computes on `t`; see the class.
 
         Raises:
@@ -377,7 +379,8 @@ class Schedule:
             t: update (or epoch); finite where the phases never end.
 
         Raises:
-            ValueError: `t` is infinite, and so is the number of phases.
+            ValueError: `t` is infinite, and phases of equal length never end. (Of cycles that grow
+                without an end, those up to at least update 1e18 are returned.)
 
         Example:
             >>> CosineWarmRestarts(T_0=10, eta_max=0.1, T_mult=2).boundaries_before(100)
@@ -632,7 +635,9 @@ class CosineWarmRestarts(Schedule):
         T_0: number of updates (or epochs) in the first cycle, above 0.
         eta_max: peak of the first cycle, above 0.
         eta_min: lowest rate of every cycle, from 0 to `eta_max`.
-        T_mult: growth factor of the cycle length, at least 1; may be fractional.
+        T_mult: growth factor of the cycle length, 1 or more; may be fractional. There may be at
+            most 100,000 cycles of growing length, so without `cycles` a factor just above 1 (below
+            about 1.001) is refused.
         decay: factor from each peak to the next, d, above 0 and at most 1. No peak is below
             `eta_min`.
         cycles: number of cycles, or None for no end.
@@ -898,8 +903,8 @@ class Exponential(Schedule):
         >>> [round(schedule(t), 6) for t in (0, 25, 50, 60)]
         [0.1, 0.01, 0.001, 0.001]
 
-    Source: Li & Arora, "An Exponential Learning Rate Schedule for Deep Learning", ICLR 2020,
-    compare it with others.
+    Source: Li, Zhuang & Orabona, "A Second Look at Exponential and Cosine Step Sizes: Simplicity,
+    Adaptivity, and Performance", ICML 2021.
     """
 
     T_max: float
@@ -1220,10 +1225,12 @@ class WSD(Schedule):
 
     Args:
         T_max: number of updates (or epochs) in all, T, above 0.
-        decay: number of updates in the cooldown at the end, D, above 0.
+        decay: number of updates (or epochs) in the cooldown at the end, D, above 0 and at most
+            `T_max` - `warmup`.
         eta_max: rate of the plateau, above 0.
         eta_min: learning rate from t = `T_max` on, from 0 to `eta_max`.
-        warmup: number of updates in the rise at the beginning, W, from 0; as in :func:`warmup`.
+        warmup: number of updates (or epochs) in the rise at the beginning, W, from 0 and below
+            `T_max`; as in :func:`warmup`.
         shape: of the cooldown: "linear", "sqrt" (1 - sqrt) or "cosine".
 
     Before 0: the first value. From `T_max` on: `eta_min`. ``.length`` is `T_max`, ``.boundaries``
@@ -1250,6 +1257,7 @@ class WSD(Schedule):
     def __post_init__(self) -> None:
         T_max, decay = _duration("T_max", self.T_max), _duration("decay", self.decay)
         warmup = not_negative("warmup", self.warmup, "a number of updates (or epochs) from 0")
+        require(warmup < T_max, "warmup", warmup, f"below T_max = {T_max!r}")
         right = f"at most T_max - warmup = {T_max - warmup!r}"
         require(decay <= _whole(T_max - warmup), "decay", decay, right)
         require(self.shape in list(_SHAPES), "shape", self.shape, f"one of {', '.join(_SHAPES)}")

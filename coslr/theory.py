@@ -176,8 +176,9 @@ def convex_bound(rates: ArrayLike, D: float = 1.0, G: float = 1.0) -> Array:
         G: bound on the root mean square length of the subgradients, above 0.
 
     Returns:
-        The bound for each length T of the run; (updates,). An update at rate 0 moves nothing, so
-        it leaves the bound as it was.
+        The bound on :math:`E f(x_T) - f^*` for T = 1, 2, ...; (updates,). :math:`x_T` is the
+        iterate from which update T starts, so the bound contains :math:`\eta_T` and :math:`x_T`
+        does not depend on it. An update at rate 0 leaves the bound as it was.
 
     Raises:
         ValueError, TypeError: an argument is wrong; the message names it and says what is right.
@@ -208,7 +209,7 @@ def tuned_bound(shape: ArrayLike, D: float = 1.0, G: float = 1.0) -> tuple[float
         G: bound on the root mean square length of the subgradients, above 0.
 
     Returns:
-        γ and the bound after the last update.
+        γ, and the bound for the iterate from which the last update starts, as in `convex_bound`.
 
     Raises:
         ValueError, TypeError: an argument is wrong; the message names it and says what is right.

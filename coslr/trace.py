@@ -25,7 +25,7 @@ __all__ = ["Trace", "TraceError"]
 
 
 class TraceError(AssertionError):
-    """A trace holds a learning rate that is not the schedule's."""
+    """A trace holds a value that is not the schedule's, or none. It is an ``AssertionError``."""
 
 
 @dataclass
@@ -119,9 +119,11 @@ class Trace:
         Args:
             schedule: a schedule, any function of t, or a list of one for each param group. A dict
                 checks more than the rate: ``{"lr": ..., "weight_decay": ...}``.
-            steps_per_unit: updates in one unit of the schedule; ``len(loader)`` for epochs.
-            hold: a loop that steps once an epoch of n updates holds each rate for n: update k has
-                the rate at k // n.
+            steps_per_unit: updates in one unit of the schedule; ``len(loader)`` for epochs. With
+                `hold` above 1, the number of stairs in one unit.
+            hold: updates that share one rate: update k has the rate at
+                ``(k // hold) / steps_per_unit``. For a loop that steps once an epoch of n updates,
+                pass n, a schedule in epochs, and no `steps_per_unit`.
             tolerance: largest relative difference that passes, from 0 to 0.1. None takes 1e-9, or
                 the precision in which the rates seem to be written: 1e-6 if all of them fit into
                 float32, as in TensorBoard's files, and 2e-5 if they have six digits. Rates near 0

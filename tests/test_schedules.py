@@ -394,6 +394,7 @@ def test_sets_of_arguments_find_a_schedule_that_does_not_check_them(impostor):
         (lambda: OneCycle(10, 0.1, peak=10), "peak=10"),
         (lambda: OneCycle(10, 0.1, shape="sqrt"), "shape='sqrt'"),
         (lambda: WSD(10, 9, 0.1, warmup=2), "decay=9: must be at most"),
+        (lambda: WSD(10, 9, 0.1, warmup=10), "warmup=10: must be below T_max = 10"),
         (lambda: warmup(Cosine(10, 0.1), -1), "updates=-1: must be .* from 0"),
         (lambda: warmup(Cosine(10, 0.1), 5, start=0.2), "start=0.2"),
         (lambda: join([Cosine(10, 0.1)], [5]), "boundaries"),

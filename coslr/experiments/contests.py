@@ -136,7 +136,9 @@ class Contest:
     def best(self, table: pd.DataFrame) -> pd.DataFrame:
         """Where each search stands: a row per entry with variant, eta_max, score and obstacle.
 
-        `eta_max` is NaN while the search goes on, and where it has no result.
+        `score` is the mean of `by` over the search seeds at the chosen peak. A loss has the
+        opposite sign there, so that higher is always better; NaN stands where the entry had no
+        search of its own. `eta_max` is NaN while the search goes on, and where it has no result.
         """
         rows = []
         for entry in self.entries:

@@ -74,8 +74,9 @@ class Images:
     """A training and a test set in memory.
 
     Attributes:
-        x_train, x_test: images, float32, (n, 1, size, size), normalised to mean 0 and standard
-            deviation 1.
+        x_train, x_test: images, float32, (n, 1, size, size). Those of `fashion_mnist` have about
+            the mean 0 and the standard deviation 1 at 28 pixels; at 14 pixels the deviation is
+            about 0.94, because averaging 2x2 pixels lowers it.
         y_train, y_test: labels, int64, (n,), each an index into `classes`.
         classes: the names of the classes, in the order of the labels.
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coslr._arguments import require
+from coslr._arguments import positive, require
 from coslr._optional import extra
 
 with extra("train"):
@@ -79,7 +79,11 @@ def _check_log_probabilities(name: str, predictions: Predictions) -> None:
 def mean_weights(
     states: Sequence[Mapping[str, NDArray[Any]]], shares: Sequence[float]
 ) -> dict[str, NDArray[Any]]:
-    """The weights of one network that is the mean of several, with their shares in it.
+    """The weighted mean of the weights of several networks, as the weights of one.
+
+    The means and variances of batch normalisation are averaged too, but they do not fit averaged
+    weights: call `coslr.experiments.batchnorm.recompute_statistics` before you evaluate. Integer
+    buffers such as batch counts are the first network's.
 
     Source: Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization",
     UAI 2018.
@@ -89,7 +93,8 @@ def mean_weights(
         shares: one for each network; only their ratios count.
 
     Raises:
-        ValueError: no network, or another number of shares than of networks.
+        ValueError: no network; networks with different names of weights; another number of shares
+            than of networks.
 
     Example:
         >>> mean_weights([{"w": np.zeros(2)}, {"w": np.ones(2)}], [1, 3])["w"].tolist()
@@ -143,6 +148,16 @@ def fitted_temperature(predictions: Predictions, labels: NDArray[np.integer]) ->
 
 
 def at_temperature(predictions: Predictions, tau: float) -> Predictions:
-    """The log-probabilities of softmax(predictions / tau); 1 changes nothing."""
+    """The log-probabilities of softmax(predictions / tau).
+
+    Args:
+        predictions: log-probabilities, (images, classes).
+        tau: the temperature, above 0. Below 1 makes the predictions surer, above 1 less sure; 1
+            changes rounding errors at most.
+
+    Raises:
+        ValueError, TypeError: `tau` is no number above 0.
+    """
+    tau = positive("tau", tau)
     cooled: Predictions = log_softmax(np.asarray(predictions, dtype=float) / tau, axis=1)
     return cooled

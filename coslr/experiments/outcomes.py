@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from coslr._arguments import number, positive, require, whole
+from coslr._arrays import floats
 from coslr._optional import extra
 
 with extra("train"):
@@ -119,16 +120,17 @@ def judge(differences: ArrayLike, measure: str, margin: float | None = None) -> 
 
     Args:
         differences: at least two finite numbers.
-        measure: its last word says what is good: much "accuracy", little "loss" or "height", a
-            high "share".
-        margin: the largest difference that would not matter; None is that of the measure's kind.
+        measure: its last word says which direction is good: "accuracy" and "share" should be high,
+            "loss" and "height" low.
+        margin: the largest difference that would not matter, above 0, in the unit of the
+            differences (0.003 is 0.3 points of accuracy); None is that of the measure's kind.
 
     Returns:
         The `Outcome`.
 
     Raises:
-        ValueError: fewer than two differences, one that is not finite, an unknown measure, or a
-            margin that is not above 0.
+        ValueError, TypeError: fewer than two differences, one that is no finite number, an unknown
+            measure, or a margin that is no number above 0.
 
     Example:
         Eight seeds, of which each gained about a point, and eight that gained nothing:
@@ -138,7 +140,7 @@ def judge(differences: ArrayLike, measure: str, margin: float | None = None) -> 
         >>> judge([0.001, -0.001, 0.0, 0.002, -0.002, 0.0, 0.001, -0.001], "test_accuracy").word
         'equivalent'
     """
-    values = np.asarray(differences, dtype=float)
+    values = floats("differences", differences)
     usable = values.ndim == 1 and len(values) >= 2 and bool(np.isfinite(values).all())
     require(usable, "differences", differences, "at least two finite numbers, one for each seed")
     kind = kind_of(measure)

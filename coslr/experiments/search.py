@@ -1,8 +1,10 @@
 """How the best peak of a schedule is found: a rule that is fixed before the first run.
 
 1. Try five peaks, each twice the one before.
-2. As long as the best of them is the smallest or the largest, try one more peak beyond it, at most
-   `EXTENSIONS` times. A best peak at the edge of its grid is no result.
+2. As long as the best of them is the smallest or the largest, try one more peak beyond it. As long
+   as runs diverged at all of them, try one more below the smallest. Both together happen at most
+   `EXTENSIONS` times. A best peak at the edge of its grid is no result, nor is a grid without a
+   score.
 3. Refine once: try the two peaks a factor √2 below and above the best.
 4. The best of all is the result. Ties go to the smaller peak.
 

@@ -21,7 +21,10 @@ with extra("keras"):
 
 
 class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-    """What `as_schedule` returns: Keras calls it with the number of updates that are done."""
+    """What `as_schedule` returns: Keras calls it with the number of batches that are done.
+
+    Without the optimizer's ``gradient_accumulation_steps`` each batch is an update.
+    """
 
     def __init__(self, schedule: Schedule, steps_per_unit: float = 1):
         right = "a schedule such as Cosine(50, eta_max=0.1)"
@@ -34,7 +37,7 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: i
         """The rate of the update that follows `step` updates.
 
         Args:
-            step: the optimizer's ``iterations``, a tensor, or a number.
+            step: how many batches the optimizer has seen, a tensor or a number.
 
         Returns:
             A number, or within a function that JAX compiles a tracer.
@@ -68,6 +71,8 @@ def as_schedule(schedule: Schedule, *, steps_per_unit: float = 1) -> KerasSchedu
     Args:
         schedule: one of coslr's schedules, or one of your own that inherits from `Schedule`.
         steps_per_unit: updates in one unit of the schedule; the updates of an epoch for epochs.
+            With the optimizer's ``gradient_accumulation_steps=n``, count batches instead: Keras
+            then calls the schedule with the number of batches.
 
     Returns:
         A ``keras.optimizers.schedules.LearningRateSchedule``.
@@ -88,7 +93,10 @@ def as_schedule(schedule: Schedule, *, steps_per_unit: float = 1) -> KerasSchedu
 
 
 class RecordRates(keras.callbacks.Callback):  # type: ignore[misc]
-    """Records the learning rate of every update of ``model.fit``, before the update.
+    """Records the learning rate at every batch of ``model.fit``, before the batch.
+
+    Do not use it with the optimizer's ``gradient_accumulation_steps``: the trace would then count
+    batches, and a schedule that runs too fast by that factor would pass.
 
     It reads ``optimizer.learning_rate``, whether that is a number that callbacks change or a
     schedule. Keras computes in float32, and `Trace.check` allows for that. Compile the
@@ -96,8 +104,8 @@ class RecordRates(keras.callbacks.Callback):  # type: ignore[misc]
     updates, a callback sees the first alone.
 
     Attributes:
-        trace: the rates, update by update; the first is the optimizer's ``iterations`` when ``fit``
-            began.
+        trace: the rates, batch by batch. Its `first_update` is the optimizer's ``iterations`` when
+            ``fit`` began.
 
     Example:
         >>> model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])

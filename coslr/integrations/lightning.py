@@ -26,7 +26,8 @@ class AuditCallback(lightning.Callback):
             leaves it open.
         first_update: index of the first update. None takes the count that this callback kept in the
             checkpoint, and the trainer's ``global_step`` if there is none.
-        optimizer: index of the optimizer in ``trainer.optimizers``; one callback audits one.
+        optimizer: index of the optimizer in ``trainer.optimizers``. A trainer takes one callback
+            for each optimizer, and refuses a second one with the same index.
         options: `steps_per_unit`, `hold`, `tolerance`, `group` and `name`, as in `audit`.
 
     Attributes:
@@ -34,6 +35,10 @@ class AuditCallback(lightning.Callback):
 
     Raises:
         coslr.audit.AuditError: out of ``trainer.fit``, as `audit` does.
+        ValueError: out of ``trainer.fit``, if the trainer has no optimizer of this index, or if
+            the run has already made its `updates` updates.
+        TypeError, ValueError: an argument is wrong. Those in `options`, `schedule` and
+            `first_update` are checked when ``trainer.fit`` begins.
 
     Example:
         ``lightning.Trainer(callbacks=[AuditCallback(schedule)])``; the recipe for Lightning is a
@@ -61,7 +66,7 @@ class AuditCallback(lightning.Callback):
 
     @property
     def state_key(self) -> str:
-        """Tells the counts of several of these callbacks apart in one checkpoint."""
+        """Tells the counts of the callbacks of several optimizers apart in one checkpoint."""
         return self._generate_state_key(optimizer=self.index)
 
     def state_dict(self) -> dict[str, Any]:

@@ -33,6 +33,9 @@ class AuditCallback(transformers.TrainerCallback):
 
     Raises:
         coslr.audit.AuditError: out of ``trainer.train``, as `audit` does.
+        ValueError: out of ``trainer.train``, if the run has already made its `updates` updates.
+        TypeError, ValueError: an argument is wrong. Those in `options`, `schedule` and
+            `first_update` are checked when ``trainer.train`` begins.
 
     Example:
         ``transformers.Trainer(..., callbacks=[AuditCallback(schedule)])``; the recipe for Trainer

@@ -57,6 +57,12 @@ def test_the_temperature_undoes_the_one_that_was_put_in(tau):
     assert score(mended, labels)[0] == score(spoilt, labels)[0]
 
 
+@pytest.mark.parametrize("tau", [0, -1, np.nan, "1"])
+def test_a_temperature_is_above_zero(tau):
+    with pytest.raises((ValueError, TypeError), match=r"^tau="):
+        at_temperature(np.log([[0.5, 0.5]]), tau)
+
+
 def test_a_temperature_of_one_changes_nothing():
     logs, _ = drawn(2)
     np.testing.assert_allclose(at_temperature(logs, 1.0), logs, atol=1e-12)

@@ -183,3 +183,8 @@ def test_an_unknown_measure_is_named(measure):
 def test_the_difference_to_find_must_be_finite(wrong):
     with pytest.raises(ValueError, match="difference="):
         power_to_find(wrong, 0.5, 8)
+
+
+def test_differences_that_are_no_numbers_are_named():
+    with pytest.raises(TypeError, match=r"^differences=\['a', 'b'\]: must be"):
+        judge(["a", "b"], "test_loss")
