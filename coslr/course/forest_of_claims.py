@@ -313,7 +313,9 @@ def tally() -> Axes:
     ax.spines["bottom"].set_visible(False)
     ax.tick_params(axis="y", length=0)
     ax.set_xticks([])
-    ax.set_xlabel("blue dot: measured; ring: by definition; grey: no verdict", loc="left", fontsize=9)
+    ax.set_xlabel(
+        "blue dot: measured; ring: by definition; grey: no verdict", loc="left", fontsize=9
+    )
     ax.set_ylabel("")
     return ax
 
