@@ -35,7 +35,9 @@ class Feedback:
 
 NOT_ATTEMPTED = Feedback(None, "Put your answer in place of the dots, and run the cell again.")
 RETURNS_NOTHING = Feedback(
-    None, "The function returns nothing: put your answer in place of the dots, and return it."
+    None,
+    "The function returns nothing. Replace the dots, if they are still there, and return your "
+    "answer.",
 )
 TRAINS_NOTHING = Feedback(
     None,
@@ -72,8 +74,8 @@ def check_number(
     Args:
         answer: the learner's.
         expected: the right number, not 0.
-        hints: what to say of a usual mistake -> the number that it gives, not 0. Of several that
-            are near, the nearest counts.
+        hints: what to say of a usual mistake -> the number that it gives, not 0. Of these and the
+            right number, the nearest counts.
         digits: how many significant digits count.
         note: what is worth knowing once the answer is right.
 
@@ -93,11 +95,11 @@ def check_number(
         unit = 10.0 ** (math.floor(math.log10(abs(number))) + 1 - digits)
         return abs(value - number) <= unit
 
-    if near(expected):
+    distance = {hint: abs(value - number) for hint, number in hints.items() if near(number)}
+    if near(expected) and all(abs(value - expected) <= other for other in distance.values()):
         return correct(note)
-    close = [hint for hint, number in hints.items() if near(number)]
-    if close:
-        return wrong(min(close, key=lambda hint: abs(value - hints[hint])))
+    if distance:
+        return wrong(min(distance, key=distance.__getitem__))
     if math.isclose(value, expected, rel_tol=0.01):
         return wrong(f"{value:.6g} is close, but not right to {digits} digits.")
     return wrong(f"{value:.6g} is too {'small' if value < expected else 'large'}.")
@@ -196,6 +198,11 @@ def rates_of_a_run(answer: object, updates: int) -> NDArray[np.float64] | Feedba
     """
     if not_attempted(answer) or (isinstance(answer, list | tuple) and not_attempted(*answer)):
         return NOT_ATTEMPTED
+    if callable(answer):
+        return wrong(
+            f"The answer must be the {updates:,} rates themselves. If you have a schedule, call "
+            f"it: schedule(np.arange({updates}))."
+        )
     try:
         rates = floats(answer)
     except Exception:  # numpy and the answer's own methods raise what they like

@@ -20,7 +20,7 @@ from coslr.course.checks.answers import (
     wrong,
 )
 from coslr.pytorch import AuditError, audit
-from coslr.schedules import Cosine
+from coslr.schedules import Cosine, Schedule
 
 LOOP = Cosine(T_max=20, eta_max=0.1)  # exercise 1
 MEANT = Cosine(T_max=390, eta_max=0.1, eta_min=0.0001)  # the run of the lesson, and of exercise 2
@@ -60,7 +60,10 @@ def caught(answer: Callable[[Any, Any], object]) -> Feedback:
             return wrong("It makes no update, so there is nothing to compare.")
         if int(stopped[1]) >= EARLIEST:
             return correct(f"The audit says: {message}.")
-        return wrong(f"The audit stops it at update {stopped[1]}: let it begin later.")
+        return wrong(
+            f"The audit stops it at update {stopped[1]}: let the mistake begin at update "
+            f"{EARLIEST} or later."
+        )
     except Exception as error:
         return failed_with(error)
     if made < LOOP.T_max:
@@ -93,6 +96,11 @@ def unseen(answer: Callable[[Any], object]) -> Feedback:
         scheduler, schedule = returned
         if not_attempted(scheduler):
             return NOT_ATTEMPTED
+        if isinstance(scheduler, Schedule):
+            return wrong(
+                "The first of the two is a schedule, which cannot step. Return a scheduler first, "
+                "such as ScheduleLR(optimizer, schedule), and the schedule second."
+            )
         if not_attempted(schedule):
             return wrong("Without a schedule the audit only records: name one.")
         with warnings.catch_warnings(record=True) as warned:

@@ -14,7 +14,6 @@ from coslr.course.checks.answers import (
     correct,
     floats_or_nan,
     not_attempted,
-    number_or_nan,
     wrong,
 )
 from coslr.schedules import Cosine
@@ -39,9 +38,10 @@ def planned_length(answer: float) -> Feedback:
     over = math.acos(2 * 0.9 - 1)  # the angle at which nine tenths of the peak are left
     hints = {
         "That is for a straight line. The cosine needs longer for its first tenth.": 4100,
-        "There nine tenths of the fall would be done; here it is one tenth.": 410
-        / (1 - over / math.pi),
-        "That divides by the angle: divide it by π to have a share of the run.": 410 / over,
+        "In a run of that length, nine tenths of the fall would be done by update 410. In this log "
+        "only one tenth is done.": 410 / (1 - over / math.pi),
+        "That divides by the angle. The angle divided by π is the share of the run, so divide by "
+        "that.": 410 / over,
         "In the form cos²(πs/2) the square root of 0.9 is missing.": 410
         / (2 / math.pi * math.acos(0.9)),
         "Solve 0.9 = (1 + cos πs)/2 for cos πs first: it is 0.8.": 410 / (math.acos(0.9) / math.pi),
@@ -64,16 +64,10 @@ def same_total(answer: float) -> Feedback:
         - ETA_MIN,
         "That makes the run lower; a shorter run must be higher.": ETA_MAX * 30 / EPOCHS,
         "That is a constant rate's; a cosine's mean is half of its peak.": total / 30,
-    }
-    # A cosine from a peak to 0 adds up to (epochs + 1) / 2 peaks. These two mistakes come so near
-    # to the right number that they would pass.
-    floorless = {
+        # A cosine from a peak to 0 adds up to (epochs + 1) / 2 peaks.
         "Your 30 epochs go down to 0, and should go down to 0.0001.": 2 * total / 31,
         "Both of your runs go down to 0, and should go down to 0.0001.": 51 * ETA_MAX / 31,
     }
-    for hint, number in floorless.items():
-        if abs(number_or_nan(answer) - number) < 1e-5:
-            return wrong(hint)
     return check_number(answer, (2 * total - 29 * ETA_MIN) / 31, hints, digits=4)
 
 

@@ -31,9 +31,9 @@ def rate_for_floor(answer: float) -> Feedback:
     """
     hints = {
         "That leaves out the ηh in 2 - ηh, which is not small here.": 4 * FLOOR / C,
-        "The floor has 2 (2 - ηh) below the line: the first 2 is missing. Or you solved for E[x²], "
-        "and the loss is h/2 times as much.": 2 * FLOOR / (C + FLOOR * H),
-        "Check a sign: ηh moves to the other side as -2 · 0.01 · η.": 4
+        "The floor is divided by 2 (2 - ηh), and the first 2 is missing. Perhaps you solved for "
+        "E[x²]: the loss is h/2 times that.": 2 * FLOOR / (C + FLOOR * H),
+        "Check a sign: 0.02 (2 - ηh) multiplied out is 0.04 minus a term with η, not plus.": 4
         * FLOOR
         / (C - 2 * FLOOR * H),
         "That is the noise that one update adds, solved for its rate, not the balance.": math.sqrt(

@@ -15,7 +15,7 @@ from coslr.course.checks.answers import (
     rates_of_a_run,
     wrong,
 )
-from coslr.course.two_wells import TOP, ends, height
+from coslr.course.two_wells import DEEP, START, TOP, ends, height
 from coslr.schedules import Cosine
 
 UPDATES = 1000
@@ -73,7 +73,8 @@ def cool_better(answer: Sequence[float]) -> Feedback:
     """Is the mean loss after these 1,000 rates -0.0795 or lower?
 
     >>> cool_better(Cosine(1000, 0.28)(np.arange(1000)))
-    ✗ Not yet. The mean loss is -0.0761, with 88 % in the deeper basin: cool more slowly.
+    ✗ Not yet. The mean loss is -0.0761, with 88 % in the deeper basin: cool more slowly where \
+runs still gather there, and spend fewer updates at the rates that only cost time.
     """
     rates = rates_of_a_run(answer, UPDATES)
     if isinstance(rates, Feedback):
@@ -87,7 +88,16 @@ def cool_better(answer: Sequence[float]) -> Feedback:
         return wrong(f"{said}: no rate is hot enough for all runs to get over.")
     if rates[-1] > 0.01:
         return wrong(f"{said}: the last rate, {rates[-1]:.2g}, keeps the runs hopping. End at 0.")
-    return wrong(f"{said}: cool more slowly.")
+    bottoms = height(np.array([DEEP, START]))  # the loss if every run came to rest
+    if share * bottoms[0] + (1 - share) * bottoms[1] <= GOAL - 0.003:
+        return wrong(
+            f"{said}: enough runs are there, but they have not come to rest. Give the last fall "
+            "to 0 more updates."
+        )
+    return wrong(
+        f"{said}: cool more slowly where runs still gather there, and spend fewer updates at the "
+        "rates that only cost time."
+    )
 
 
 def _ended(rates: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -107,7 +107,7 @@ def print_line(answer: Callable[[Any, Any, int], list[float]]) -> Feedback:
     expected = cosine(np.arange(EPOCHS), EPOCHS, ETA_MAX, ETA_MIN)
     if len(used) != EPOCHS:
         return wrong(
-            f"It makes {len(used)} updates; one for each of the {EPOCHS} epochs was asked."
+            f"It makes {len(used)} updates; it should make one for each of the {EPOCHS} epochs."
         )
     if reported.shape == (EPOCHS, 1):
         return wrong(

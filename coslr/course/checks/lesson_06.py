@@ -48,9 +48,10 @@ def whole_cycles(answer: Schedule) -> Feedback:
         updates / 2**CYCLES: "2⁴ = 16 is one too many: 1 + 2 + 4 + 8 first cycles fit in the run.",
         updates / 2 ** (CYCLES - 1): "That leaves room for the last cycle alone: those before it "
         "take their time too.",
-        updates / (2 ** (CYCLES - 1) - 1): "With it three cycles fill the run, and four were "
-        "asked.",
-        updates / (2 ** (CYCLES + 1) - 1): "With it five cycles fill the run, and four were asked.",
+        updates / (2 ** (CYCLES - 1) - 1): "With it three cycles fill the run, and there should "
+        "be four.",
+        updates / (2 ** (CYCLES + 1) - 1): "With it five cycles fill the run, and there should be "
+        "four.",
         updates * units: "Divide the run by 1 + 2 + 4 + 8; that is the product.",
         RUN_EPOCHS: "That many updates are less than one epoch.",
     }
@@ -83,7 +84,8 @@ def both_answers(
 
     >>> lead = pd.DataFrame({0.03: [-4.0, 0.5], 0.4: [20.0, 14.0]}, index=[4, 9])
     >>> both_answers((0.4, 9), (0.03, 9), lead)
-    ✗ Not yet. At a peak of 0.03 after epoch 9 the restarts are ahead by 0.5 points.
+    ✗ Not yet. behind: at a peak of 0.03 after epoch 9 the restarts are ahead by 0.5 points. They \
+should be behind by 3 or more.
     """
     if not_attempted(ahead, behind):
         return NOT_ATTEMPTED
@@ -109,11 +111,13 @@ def both_answers(
         )
     if first <= -ENOUGH and second >= ENOUGH:
         return wrong("The two are swapped: the first pair is where the restarts are ahead.")
-    (peak, epoch), points = (ahead, first) if first < ENOUGH else (behind, second)
+    name, (peak, epoch), points = (
+        ("ahead", ahead, first) if first < ENOUGH else ("behind", behind, second)
+    )
     side = "ahead" if points >= 0 else "behind"
     return wrong(
-        f"At a peak of {peak:g} after epoch {epoch} the restarts are {side} by "
-        f"{abs(points):.1f} points."
+        f"{name}: at a peak of {peak:g} after epoch {epoch:g} the restarts are {side} by "
+        f"{abs(points):.1f} points. They should be {name} by {ENOUGH:g} or more."
     )
 
 
@@ -163,7 +167,7 @@ def ensemble(answer: Callable[[np.ndarray], np.ndarray]) -> Feedback:
         ("Those are log-probabilities of the ensemble; leave the last log out.", np.log(right)),
         ("Each row adds up to 3: divide by the number of networks.", each.sum(axis=0)),
         ("That counts votes: it forgets how sure each network is.", votes),
-        ("That is the class alone; its probabilities were asked.", right.argmax(axis=1)),
+        ("That is the class alone; return the probabilities of all classes.", right.argmax(axis=1)),
         ("That is the winner alone, with probability 1.", np.eye(4)[right.argmax(axis=1)]),
         ("That is the last network alone.", each[-1]),
         ("That is the first network alone.", each[0]),

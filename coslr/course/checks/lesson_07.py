@@ -43,8 +43,11 @@ def _sweeps() -> dict[str, Sweep]:
     lucky[:, 3] = [0.90, 0.78, 0.78]  # one good seed of three; its mean is 0.82
     unlucky = rows(inside)
     unlucky[:, 2] = [0.88, 0.88, 0.80]  # one bad seed of three; its mean is the best still
+    outvoted = rows(inside)
+    outvoted[:, 3] = [0.86, 0.87, 0.70]  # two of three seeds like it better; its mean is lower
     return {
         "unlucky": (peaks, unlucky, rows(inside), 0.04),
+        "outvoted": (peaks, outvoted, rows(inside), 0.04),
         # A sixth peak, so that the edge is not at a place known beforehand.
         "longer": (
             np.r_[0.005, peaks],
@@ -71,8 +74,8 @@ def choose(answer: Callable[[Any, Any, Any], float | None]) -> Feedback:
     accuracies with one row per seed and one column per peak.
 
     >>> choose(lambda peaks, validation, test: peaks[validation.mean(axis=0).argmax()])
-    ✗ Not yet. The best of that sweep is at the edge of its grid, at 0.01: that is no result, so \
-return None.
+    ✗ Not yet. It returns 0.01 for a sweep whose best peak is at the edge of its grid. That is no \
+result, so return None.
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
@@ -107,6 +110,9 @@ def _judge(sweeps: dict[str, Sweep], found: dict[str, float | None]) -> Feedback
         return wrong("That is the best accuracy: return the peak that reached it.")
     if found["plain"] == 0.16:
         return wrong("It returns the worst peak: accuracies should be high.")
+    across = {case: peaks[v.mean(axis=1).argmax()] for case, (peaks, v, _, _) in sweeps.items()}
+    if all(found[case] in (across[case], None) for case in sweeps):
+        return wrong("It takes the mean over the peaks. The rows are the seeds: take axis=0.")
     if found["test"] == 0.02:
         return wrong(
             "It chooses by the test images. They are for the report; choose by validation."
@@ -117,11 +123,16 @@ def _judge(sweeps: dict[str, Sweep], found: dict[str, float | None]) -> Feedback
         )
     if found["unlucky"] == 0.08:
         return wrong("It goes by the worst seed: compare the means over the seeds.")
+    if found["outvoted"] == 0.08:
+        return wrong(
+            "Two of three seeds prefer 0.08 in one sweep, and the third fails there. Compare the "
+            "means over the seeds: a vote or a median does not see how far a seed falls."
+        )
     for case, edge in (("low", 0.01), ("high", 0.16), ("longer", 0.16)):
         if found[case] == edge:
             return wrong(
-                f"The best of that sweep is at the edge of its grid, at {edge}: that is no "
-                "result, so return None."
+                f"It returns {edge} for a sweep whose best peak is at the edge of its grid. That "
+                "is no result, so return None."
             )
     for case, (_, _, _, right) in sweeps.items():
         if found[case] != right:
@@ -134,7 +145,7 @@ def uncertain_end(answer: Schedule) -> Feedback:
 
     >>> uncertain_end(Cosine(400, 0.75))
     ✗ Not yet. After 600 updates the loss is 58.5 % above the planned run's. The last 100 \
-rates are too low: raised by 0.02, they end at 0.0215.
+rates are too low: with these raised by 0.02, the loss ends at 0.0215.
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
@@ -160,7 +171,7 @@ def prolong(answer: Sequence[float]) -> Feedback:
 
     >>> prolong(FINISHED(np.arange(300)))
     ✗ Not yet. It ends at 0.02657, and the planned run at 0.01556. The last 100 rates are too low: \
-raised by 0.02, they end at 0.0250.
+with these raised by 0.02, the loss ends at 0.0250.
     """
     rates = rates_of_a_run(answer, 300)
     if isinstance(rates, Feedback):
@@ -184,7 +195,8 @@ def _why(rates: NDArray[np.float64]) -> str:
     if ends[word] < 0.99 * _loss(rates)[-1]:
         how = {"low": "raised", "high": "lowered"}[word]
         return (
-            f"The last {LAST} rates are too {word}: {how} by {STEP}, they end at {ends[word]:.4f}."
+            f"The last {LAST} rates are too {word}: with these {how} by {STEP}, the loss ends at "
+            f"{ends[word]:.4f}."
         )
     return f"The last {LAST} rates suit what came before: change the rates before them."
 

@@ -80,7 +80,7 @@ be lower.
         "That leaves the rate as it is, and the effective rate changes with 1 - momentum.": rate,
         "The effective rate is rate/(1 - momentum), not rate/momentum.": rate * new / old,
         "The effective rate is rate/(1 - momentum), not rate x momentum.": rate * old / new,
-        "That is the effective rate itself; asked is the rate that gives it at the new "
+        "That is the effective rate itself; return the rate that gives it at the new "
         "momentum.": rate / (1 - old),
         "That is the effective rate at the new momentum, if the rate stays as it is.": rate
         / (1 - new),
@@ -107,7 +107,7 @@ def half_life(answer: float) -> Feedback:
         return NOT_ATTEMPTED
     decay, rates = number_or_nan(answer), Cosine(3900, 0.004)(np.arange(3900))
     if not 0 <= decay < np.inf:
-        return wrong(f"The answer must be a weight decay from 0, not {answer!r}.")
+        return wrong(f"The answer must be a weight decay of 0 or more, not {answer!r}.")
     if decay * rates[0] > 1:
         return wrong(
             f"{decay:g} times the peak is more than 1: a single update turns a weight's sign."

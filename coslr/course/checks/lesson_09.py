@@ -37,7 +37,8 @@ with extra("train"):
 SIGNS = {
     "never_moves": "the rate would never change",
     "one_early": "every change would come one update early",
-    "one_late": "every change would come one update late, behind a first rate of the optimizer's",
+    "one_late": "every rate would come one update late, and the first update would use the "
+    "optimizer's own rate",
     "too_fast": "the whole schedule would be squeezed into a half, a third or less of the run",
     "too_slow": "only the beginning of the schedule would be seen, drawn out over the run",
     "scaled": "every rate would be the same multiple of the right one, from the first update on",
@@ -64,8 +65,8 @@ def guesses(answer: Mapping[int, str]) -> Feedback:
     """Are these the words of `SIGNS` that explain the exhibits with these numbers?
 
     >>> guesses({1: "one_late", 2: "too_fast"})
-    ✗ Not yet. Exhibit 1: with one_late, every change would come one update late, behind a first \
-rate of the optimizer's.
+    ✗ Not yet. Exhibit 1: with one_late, every rate would come one update late, and the first \
+update would use the optimizer's own rate.
     >>> guesses({1: "never_moves", 2: ...})
     … Not attempted yet. Right so far: 1. Still open: 2.
     """
@@ -163,8 +164,8 @@ def read_log(answer: tuple[str, int]) -> Feedback:
     cause = cause.strip().lower()
     if cause != "wrong_length":
         return wrong(
-            f"{cause!r} does not explain every row. Give diagnose the updates of the rows too: "
-            "updates=trace.indices."
+            f"{cause!r} does not explain every row. Ask diagnose, and tell it which updates the "
+            "rows are: updates=trace.indices."
         )
     if number_or_nan(length) == 900:
         return wrong("The cause is right. 900 is the length that was meant; which one was used?")
@@ -187,7 +188,7 @@ def _sentence(rates: np.ndarray, schedule: Schedule, first_update: int = 0) -> s
 
 
 def _as_found(said: str) -> Feedback:
-    return Feedback(None, f"This is still the loop as it was found. {said}")
+    return Feedback(None, f"These are still the rates of the code as you found it. {said}")
 
 
 def repaired_loop(
@@ -205,7 +206,9 @@ def repaired_loop(
     total = epochs * batches
     t = np.arange(total)
     if len(used) != total:
-        return wrong(f"It makes {len(used)} updates; {epochs} x {batches} = {total} were asked.")
+        return wrong(
+            f"It makes {len(used)} updates; it should make {epochs} x {batches} = {total}."
+        )
     said = _sentence(used, Cosine(total, ETA_MAX))
     if not said:
         more = (epochs + 1) * (batches + 2)

@@ -1,6 +1,7 @@
 """The exercises of notebook 10, A language model."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from functools import lru_cache, partial
 
@@ -15,6 +16,7 @@ from coslr.course.checks.answers import (
     correct,
     floats_or_nan,
     not_attempted,
+    number_or_nan,
     rates_of_a_run,
     wrong,
 )
@@ -46,6 +48,11 @@ def pair_loss(answer: float) -> Feedback:
         "A table of counts knows that much. See when your runs fell below it. (Columns in place "
         "of rows give nearly the same number: does each row of your table sum to 1?)"
     )
+    if math.isinf(number_or_nan(answer)):
+        return wrong(
+            "A pair that was never counted has the probability 0, and its loss is infinite: add 1 "
+            "to each count."
+        )
     return check_number(answer, expected, hints, digits=4, note=note)
 
 
@@ -71,6 +78,7 @@ def _counted() -> tuple[float, dict[str, float]]:
     expected = float(-np.log(follows[seen, right]).mean())
     return expected, {
         "That is the loss of a uniform guess.": float(np.log(len(alphabet))),
+        "That is the mean of ln p: the loss is its negative.": -expected,
         "That is in bits: take the natural logarithm.": expected / float(np.log(2)),
         "That is the perplexity: the loss is its logarithm.": float(np.exp(expected)),
         "Pairs of the same character, such as ll, count too.": float(
@@ -166,7 +174,11 @@ def cool_down(answer: Sequence[float], study: Study) -> Feedback:
         return wrong(f"{said}: the last rate, {rates[-1]:.2g}, is still high.")
     if rates.max() < 0.2 * plateau:
         return wrong(f"{said}: with such low rates it does not come far in {UPDATES} updates.")
-    return wrong(f"{said}: another start of the fall, or another first rate, will do more.")
+    if rates.mean() > 0.6 * plateau:
+        return wrong(f"{said}: the rate stays high for too long. Begin the fall earlier.")
+    if rates.mean() < 0.1 * plateau:
+        return wrong(f"{said}: the rate is near 0 for most of the run. Let it fall later.")
+    return wrong(f"{said}: begin the fall at another update, or from another rate.")
 
 
 def _branch(study: Study, rates: NDArray[np.float64]) -> float:

@@ -58,7 +58,8 @@ What eight pairs find in four studies of five is larger: outcomes.detectable.
             "paired.": detectable(float(np.hypot(cosine.std(), linear.std())), 8),
         },
         digits=2,
-        note="It is more than the margin of 0.3: eight seeds miss what we care about.",
+        note="It is more than the margin of 0.3: eight seeds miss a difference of the margin more "
+        "often than in one study of five.",
     )
 
 
@@ -84,6 +85,8 @@ def plan_a_study(answer: tuple[float, int]) -> Feedback:
     numbers = floats_or_nan(answer)
     if numbers.shape != (2,) or not np.isfinite(numbers).all():
         return wrong(f"The answer must be a margin and a number of seeds, not {answer!r}.")
+    if numbers[0] >= 2 > numbers[1]:
+        return wrong("The margin comes first, and then the number of seeds.")
     margin, n = float(numbers[0]), round(float(numbers[1]))
     if n != numbers[1] or not 2 <= n <= MOST_SEEDS:
         return wrong(f"The number of seeds must be a whole number from 2 to {MOST_SEEDS}.")
@@ -94,15 +97,19 @@ def plan_a_study(answer: tuple[float, int]) -> Feedback:
     finds = power_to_find(PAYS, SPREAD, n)
     if finds < OFTEN:
         return wrong(
-            f"With {n} seeds the study finds a gain of 0.4 points in only {finds:.1%} of cases."
+            f"With {n} seeds the study finds a gain of 0.4 points in only {100 * finds:.1f} % of "
+            "cases."
         )
     says = _says_equivalent(SPREAD, margin, n)
     if says < OFTEN:
         return wrong(
-            f"Where the truth is 0, the study says 'equivalent' in only {says:.1%} of cases, and "
-            "is open in most others. A wider margin or more seeds would help."
+            f"Where the truth is 0, the study says 'equivalent' in only {100 * says:.1f} % of "
+            "cases, and is open in most others. A wider margin or more seeds would help."
         )
-    return correct(f"It finds a gain of 0.4 in {finds:.0%}, and says 'equivalent' in {says:.0%}.")
+    return correct(
+        f"It finds a gain of 0.4 in {100 * finds:.0f} %, and says 'equivalent' in "
+        f"{100 * says:.0f} %."
+    )
 
 
 def _says_equivalent(spread: float, margin: float, n: int) -> float:
@@ -120,12 +127,13 @@ def _says_equivalent(spread: float, margin: float, n: int) -> float:
 
 # --------------------------------------------------------------------------------- find the leak
 
-HINTS = {
-    "seeds": "Look at the seeds of the judged runs, and at those of the search.",
-    "edge": "Look at where each schedule's best peak lies in the grid that it got.",
-    "images": "Look at which peak the validation images choose, and which one was judged.",
-    "effort": "Count the peaks that each schedule was given.",
-    "none": "Each rule of the protocol is kept there.",
+AGAINST = {  # what speaks against a wrong guess
+    "seeds": "none of its judged seeds took part in the search.",
+    "edge": "on validation images, each schedule's best peak lies inside its grid.",
+    "images": "each schedule is judged at the peak that the validation images chose.",
+    "effort": "both schedules were given equally many peaks.",
+    "none": "one rule is broken there. Check the seeds, the grids, the images and the number of "
+    "peaks in turn.",
 }
 _LEAKS = {"A": "effort", "B": "none", "C": "images", "D": "seeds", "E": "edge"}
 
@@ -134,7 +142,7 @@ def find_the_leak(answer: Mapping[str, object]) -> Feedback:
     """Which rule of the protocol does each of the made-up studies break?
 
     >>> find_the_leak(dict.fromkeys("ABCDE", "seeds"))
-    ✗ Not yet. Study A: Count the peaks that each schedule was given.
+    ✗ Not yet. Study A: none of its judged seeds took part in the search.
     """
     if not_attempted(answer):
         return NOT_ATTEMPTED
@@ -143,13 +151,14 @@ def find_the_leak(answer: Mapping[str, object]) -> Feedback:
     if any(leak is ... for leak in answer.values()):
         return NOT_ATTEMPTED
     for study, leak in _LEAKS.items():
-        said = answer[study]
-        if not isinstance(said, str) or said not in HINTS:
+        given = answer[study]
+        said = given.strip().lower() if isinstance(given, str) else ""
+        if said not in AGAINST:
             return wrong(
-                f"Study {study}: the leak must be one of {', '.join(HINTS)}, not {said!r}."
+                f"Study {study}: the leak must be one of {', '.join(AGAINST)}, not {given!r}."
             )
         if said != leak:
-            return wrong(f"Study {study}: {HINTS[leak]}")
+            return wrong(f"Study {study}: {AGAINST[said]}")
     return correct("Four of the five report a gain that their design may have made.")
 
 

@@ -112,7 +112,7 @@ IMPOSTORS = [
     (lesson_00.unseen, both(Cosine(780, 0.1, 0.0001)), "at update 390 of 780"),
     (lesson_00.unseen, torch_s(5, None), "name one"),
     (lesson_00.unseen, lambda optimizer: LinearLR(optimizer), "two things"),
-    (lesson_00.unseen, lambda optimizer: (Cosine(5, 0.1), Cosine(5, 0.1)), "AttributeError"),
+    (lesson_00.unseen, lambda optimizer: (Cosine(5, 0.1), Cosine(5, 0.1)), "cannot step"),
     (lesson_00.unseen, 5, "must be a function of the optimizer"),
 ]
 

@@ -39,6 +39,7 @@ IMPOSTORS = [
     (lesson_01.same_total, (2 * TOTAL - 31 * 0.0001) / 31 + 0.0003, "close, but"),
     (lesson_01.same_total, 0.16467, "Your 30 epochs go down to 0"),
     (lesson_01.same_total, 0.16452, "Both of your runs"),
+    (lesson_01.same_total, 0.1645, "Both of your runs"),
     (lesson_01.same_total, TOTAL / 30, "constant rate"),
     (lesson_01.same_total, 0.3, "too large"),
     (lesson_01.touched, (30, 0.8), "still has the formula's rate"),

@@ -42,6 +42,7 @@ IMPOSTORS = [
     (lesson_04.cool_better, np.broadcast_to(Constant(0.14)(t), UPDATES), "keeps the runs hopping"),
     (lesson_04.cool_better, Cosine(UPDATES, 0.1)(t), "no rate is hot enough"),
     (lesson_04.cool_better, [0.2, 0.1, 0], "must be 1,000 rates"),
+    (lesson_04.cool_better, Cosine(UPDATES, 0.28), "call it: schedule(np.arange(1000))"),
     (lesson_04.cool_better, np.full(UPDATES, np.nan), "finite number"),
 ]
 
@@ -72,7 +73,12 @@ def test_a_share_just_below_the_bound_is_not_rounded_onto_it():
         (
             lesson_04.cool_better,
             np.interp(t / UPDATES, [0, 0.85, 1], [0.199, 0.11, 0]),
-            "cool more slowly",
+            "have not come to rest",
+        ),
+        (
+            lesson_04.cool_better,
+            np.interp(t / UPDATES, [0, 0.97, 1], [0.25, 0.1, 0]),
+            "have not come to rest",
         ),
     ],
 )

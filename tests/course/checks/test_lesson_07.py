@@ -32,6 +32,12 @@ def lucky(peaks, validation, test):
     return None if place in (0, len(peaks) - 1) else peaks[place]
 
 
+def vote(peaks, validation, test):
+    """What most seeds like best."""
+    place = int(np.bincount(np.argmax(validation, axis=1)).argmax())
+    return None if place in (0, len(peaks) - 1) else peaks[place]
+
+
 def five_peaks(peaks, validation, test):
     """Knows the edges of a grid of five only."""
     place = int(np.mean(validation, axis=0).argmax())
@@ -72,9 +78,21 @@ RIGHT = {
 
 # A checker, a usual mistake, and a part of the hint that only this mistake must get.
 IMPOSTORS = [
-    (lesson_07.choose, only(False, False), "edge of its grid, at 0.01"),
-    (lesson_07.choose, only(False, True), "edge of its grid, at 0.01"),
-    (lesson_07.choose, only(True, False), "edge of its grid, at 0.16"),
+    (
+        lesson_07.choose,
+        only(False, False),
+        "returns 0.01 for a sweep whose best peak is at the edge",
+    ),
+    (
+        lesson_07.choose,
+        only(False, True),
+        "returns 0.01 for a sweep whose best peak is at the edge",
+    ),
+    (
+        lesson_07.choose,
+        only(True, False),
+        "returns 0.16 for a sweep whose best peak is at the edge",
+    ),
     (lesson_07.choose, lambda peaks, validation, test: best(peaks, test, test), "test images"),
     (lesson_07.choose, lucky, "lucky"),
     (lesson_07.choose, lambda p, v, t: p[np.argmax(v.max(axis=0))], "lucky"),
@@ -84,7 +102,10 @@ IMPOSTORS = [
         lambda p, v, t: best(p, v.min(axis=0, keepdims=True), t),
         "worst seed",
     ),
-    (lesson_07.choose, five_peaks, "edge of its grid, at 0.16"),
+    (lesson_07.choose, vote, "Two of three seeds"),
+    (lesson_07.choose, lambda p, v, t: best(p, [np.median(v, axis=0)], t), "Two of three seeds"),
+    (lesson_07.choose, lambda p, v, t: p[v.mean(axis=1).argmax()], "take axis=0"),
+    (lesson_07.choose, five_peaks, "returns 0.16 for a sweep whose best peak is at the edge"),
     (lesson_07.choose, place, "place of the best"),
     (lesson_07.choose, accuracy, "best accuracy"),
     (
@@ -99,11 +120,15 @@ IMPOSTORS = [
     (lesson_07.uncertain_end, Cosine(290, 1.1, 0.044), "10.4 % above"),
     (lesson_07.uncertain_end, Cosine(600, 0.75), "After 300 updates the loss is 104 %"),
     (lesson_07.uncertain_end, Cosine(300, 1.2), "After 600 updates the loss is 89.3 %"),
-    (lesson_07.uncertain_end, Cosine(400, 0.75), "too low: raised by 0.02, they end at 0.0215"),
+    (
+        lesson_07.uncertain_end,
+        Cosine(400, 0.75),
+        "too low: with these raised by 0.02, the loss ends at 0.0215",
+    ),
     (
         lesson_07.uncertain_end,
         Cosine(325, 1.2, 0.24),
-        "too high: lowered by 0.02, they end at 0.03",
+        "too high: with these lowered by 0.02, the loss ends at 0.03",
     ),
     (lesson_07.uncertain_end, Cosine(325, 40.0), "loss explodes"),
     (lesson_07.uncertain_end, Linear(325, 1.2, 0.06), "0.75), not Linear"),
@@ -111,7 +136,7 @@ IMPOSTORS = [
     # The finished run's floor, a restart from its own peak, and rates that stay too high.
     (lesson_07.prolong, np.full(300, 0.012), "ends at 0.0217"),
     (lesson_07.prolong, Cosine(300, 1.2)(t), "ends at 0.02657"),
-    (lesson_07.prolong, np.full(300, 0.1), "lowered by 0.02, they end at 0.0173"),
+    (lesson_07.prolong, np.full(300, 0.1), "lowered by 0.02, the loss ends at 0.0173"),
     (lesson_07.prolong, np.full(300, 0.03), "change the rates before them"),
     (lesson_07.prolong, np.full(300, 3.0), "loss explodes"),
     (lesson_07.prolong, Cosine(600, 0.75)(np.arange(600)), "must be 300 rates"),

@@ -97,7 +97,7 @@ IMPOSTORS = [
     (lesson_08.half_life, 0.091, "too large"),
     (lesson_08.half_life, 1, "too large"),
     (lesson_08.half_life, 300, "a weight's sign"),
-    (lesson_08.half_life, -0.09, "from 0"),
+    (lesson_08.half_life, -0.09, "of 0 or more"),
     (lesson_08.two_groups, scheduler(one=warm), "head is warmed up"),
     (lesson_08.two_groups, scheduler(one=cold), "body has no warm-up"),
     (lesson_08.two_groups, scheduler(body=cold, head=warm), "swapped"),

@@ -77,6 +77,8 @@ RIGHT = {
 # A checker, a usual mistake, and a part of the hint that only this mistake must get.
 IMPOSTORS = [
     (lesson_10.pair_loss, np.log(75), "uniform guess"),
+    (lesson_10.pair_loss, np.inf, "add 1 to each count"),
+    (lesson_10.pair_loss, -2.3682, "its negative"),
     (lesson_10.pair_loss, 2.3682 / np.log(2), "in bits"),
     (lesson_10.pair_loss, np.exp(2.3682), "perplexity"),
     (lesson_10.pair_loss, 2.49, "such as ll, count too"),
@@ -98,7 +100,8 @@ IMPOSTORS = [
     (cool_down, np.full(100, PEAK / 1000), "such low rates"),
     (cool_down, np.full(100, 3 * PEAK), "twice the plateau's"),
     (cool_down, np.full(50, PEAK), "must be 100 rates"),
-    (cool_down, Linear(4, PEAK)(t), "will do more"),
+    (cool_down, Linear(4, PEAK)(t), "Let it fall later"),
+    (cool_down, np.r_[np.full(99, PEAK), 0], "Begin the fall earlier"),
 ]
 
 

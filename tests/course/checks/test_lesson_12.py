@@ -9,13 +9,14 @@ from tests.course.checks.harness import Checkers
 LEAKS = {"A": "effort", "B": "none", "C": "images", "D": "seeds", "E": "edge"}
 
 RIGHT = {
-    eight_seeds: [0.3966, 0.40, np.float32(0.39)],
+    eight_seeds: [0.3966, 0.40, np.float32(0.4)],
     plan_a_study: [(0.3, 16), [0.25, 20], np.array([0.35, 12.0]), (0.3, 14)],
     find_the_leak: [LEAKS, dict(reversed(LEAKS.items()))],
 }
 
 IMPOSTORS = [
     (eight_seeds, 0.003966, "is a fraction"),
+    (eight_seeds, 0.39, "spread of eight pairs"),
     (eight_seeds, 0.343, "spread of one pair"),
     (eight_seeds, 0.3398, "spread of one pair"),
     (eight_seeds, 0.3854, "spread of eight pairs"),
@@ -29,18 +30,18 @@ IMPOSTORS = [
     (plan_a_study, (0.05, 20), "can ignore at least"),
     (plan_a_study, (0.3, 6), "finds a gain of 0.4 points in"),
     (plan_a_study, (0.3, 8), "finds a gain of 0.4 points in"),
-    (plan_a_study, (0.3, 10), "'equivalent' in only 60.1%"),
-    (plan_a_study, (0.2, 20), "'equivalent' in only 58.6%"),
-    (plan_a_study, (0.32, 12), "79.7%"),
+    (plan_a_study, (0.3, 10), "'equivalent' in only 60.1 %"),
+    (plan_a_study, (0.2, 20), "'equivalent' in only 58.6 %"),
+    (plan_a_study, (0.32, 12), "79.7 %"),
     (plan_a_study, (0.3, 40), "from 2 to 20"),
     (plan_a_study, (0.3, 14.5), "from 2 to 20"),
-    (plan_a_study, (14, 0.3), "from 2 to 20"),
+    (plan_a_study, (14, 0.3), "margin comes first"),
     (plan_a_study, 0.3, "a margin and a number"),
-    (find_the_leak, LEAKS | {"A": "none"}, "Study A: Count the peaks"),
-    (find_the_leak, LEAKS | {"B": "seeds"}, "Study B: Each rule"),
-    (find_the_leak, LEAKS | {"C": "edge"}, "Study C: Look at which peak"),
-    (find_the_leak, LEAKS | {"D": "effort"}, "Study D: Look at the seeds"),
-    (find_the_leak, LEAKS | {"E": "images"}, "Study E: Look at where"),
+    (find_the_leak, LEAKS | {"A": "none"}, "Study A: one rule is broken"),
+    (find_the_leak, LEAKS | {"B": "seeds"}, "Study B: none of its judged seeds"),
+    (find_the_leak, LEAKS | {"C": "edge"}, "Study C: on validation images"),
+    (find_the_leak, LEAKS | {"D": "effort"}, "Study D: both schedules"),
+    (find_the_leak, LEAKS | {"E": "images"}, "Study E: each schedule is judged"),
     (find_the_leak, LEAKS | {"E": "grid"}, "must be one of seeds"),
     (find_the_leak, {"A": "effort"}, "each of the studies A to E"),
     (find_the_leak, list(LEAKS.values()), "each of the studies A to E"),
