@@ -514,11 +514,11 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:20] or "empty")
 @pytest.mark.filterwarnings("ignore::SyntaxWarning")
 def test_any_other_text_is_refused_at_once(text):
-    start = time.perf_counter()
+    start = time.process_time()  # not the clock: other programs may keep the processor busy
     with pytest.raises(ValueError, match="schedule=") as caught:
         logs.parse_schedule(text)
     assert len(str(caught.value)) < 2000
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_what_is_no_text_is_refused():
