@@ -27,16 +27,10 @@ AGAINST = {
     ("A", "each its best peak"): "no search of a peak is mentioned, let alone three.",
     ("A", "last rate"): "the constant rate ends at 0.04, and the line at 0.",
     ("B", "peak"): "the peaks are equal, but look at where this peak comes from.",
-    (
-        "B",
-        "mean rate",
-    ): "at one peak the cosine's mean is 0.5 of the peak, and this step's is 0.37.",
+    ("B", "mean rate"): "at one peak the cosine's mean is 0.5 of it, and this step's is 0.37.",
     ("B", "each its best peak"): "nine peaks were tried, but with one of the schedules only.",
     ("B", "last rate"): "the cosine ends at 0, and the step at a hundredth of its peak.",
-    (
-        "C",
-        "mean rate",
-    ): "at one peak the cosine's mean is 0.5 of the peak, and this exponential's is 0.145.",
+    ("C", "mean rate"): "at one peak the cosine's mean is 0.5 of it, this exponential's 0.145.",
     ("C", "one's best peak"): "0.08 is the library's default; nobody searched for a best peak.",
     ("C", "each its best peak"): "0.08 is the library's default; nobody searched for a best peak.",
     ("C", "last rate"): "the cosine ends at 0, and the exponential at a thousandth of its peak.",
