@@ -6,15 +6,20 @@
 The statements stand in the article's order, and one that the article repeats stands here once. Each
 has the comparisons of the evidence that test it and a rule. The rule sees their outcomes (better,
 worse, equivalent, open) and nothing else, so the verdict follows from the tables in
-``notebooks/evidence``. Some statements are settled by definition, with no run. A few cannot be
-tested, and say why. Where a rule was changed after its data had been seen, the statement says so.
+``notebooks/evidence``. It is given as soon as no comparison that still lacks runs can change it.
+Some statements are settled by definition, with no run. A few cannot be tested, and say why. Where a
+rule was changed after its data had been seen, the statement says so.
 """
 
 import argparse
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
+from itertools import combinations, cycle, groupby, product
+from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +32,7 @@ from coslr.experiments.comparisons import Comparison, Standings
 from coslr.experiments.outcomes import BETTER, EQUIVALENT, OPEN, WORSE
 from coslr.schedules import Cosine
 
+OUTCOMES = (BETTER, WORSE, EQUIVALENT, OPEN)
 SUPPORTED, PARTLY, CONTRADICTED = "supported", "partly", "contradicted"
 NO_DIFFERENCE = "no difference that matters"
 NOT_RUN, UNTESTED = "not run yet", "not tested"
@@ -118,15 +124,50 @@ class Claim:
 
         Returns:
             "supported", "partly", "no difference that matters", "contradicted" or "open"; "not run
-            yet" as long as a comparison lacks runs; "not tested" where none can.
+            yet" as long as a comparison that lacks runs can change the verdict; "not tested" where
+            none can run.
         """
         if self.rule is None:
             return UNTESTED
-        if any(comparison.waiting for comparison in comparisons.values()):
-            return NOT_RUN
+        possible = self.possible(comparisons)
+        return possible.pop() if len(possible) == 1 else NOT_RUN
+
+    def possible(self, comparisons: Mapping[str, Comparison]) -> set[str]:
+        """The verdicts that can still come, whatever the outcomes of comparisons that lack runs.
+
+        One rival that is as good contradicts "optimal", so that verdict stands before the others
+        have run. Rules see which outcomes a rival has, and neither where nor how often, so each set
+        of them is tried once.
+
+        Example:
+            >>> claim = next(claim for claim in CLAIMS if "optimal" in claim.says)
+            >>> claim.possible(claim.comparisons(AllStandings()))
+            {'contradicted'}
+        """
+        if self.rule is None:
+            return {UNTESTED}
         # A contest without a result, for instance because runs diverged, leaves the question open.
-        words = {key: found.word if found.outcome else OPEN for key, found in comparisons.items()}
-        return self.rule(words)
+        words = {
+            key: found.word if found.outcome else OPEN
+            for key, found in comparisons.items()
+            if not found.waiting
+        }
+        waiting = sorted(comparisons.keys() - words, key=_rival)
+        ways = []
+        for _, group in groupby(waiting, key=_rival):
+            keys = [*group]
+            sets = (some for n in range(1, len(keys) + 1) for some in combinations(OUTCOMES, n))
+            ways.append([dict(zip(keys, cycle(some), strict=False)) for some in sets])
+        return {self.rule(reduce(or_, each, words)) for each in product(*ways)}
+
+
+def _rival(key: str) -> str:
+    """Whom a comparison is with; its key may go on with an epoch or a regime.
+
+    >>> _rival("step@20 without")
+    'step'
+    """
+    return re.split("[ @]", key)[0]
 
 
 # ------------------------------------------------------------------------------------- rules
@@ -669,7 +710,7 @@ def _plain(ref: Ref, found: Comparison) -> dict[str, Any]:
     numbers = dataclasses.asdict(found.outcome) if found.outcome else {}
     for name in ("n", "difference", "low", "high", "low90", "high90"):
         row[name] = numbers.get(name)
-    row |= {"outcome": found.word, "obstacle": found.obstacle}
+    row |= {"outcome": found.word, "obstacle": found.obstacle, "waiting": found.waiting}
     return {key: None if value != value else value for key, value in row.items()}  # NaN is no JSON
 
 

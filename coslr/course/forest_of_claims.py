@@ -222,7 +222,9 @@ def forest(panel: Panel) -> Axes:
             _draw(ax, y, found, name, factor, REACH * margin)
         if block.waiting:
             y += 1
-            _write(ax, y, f"{_counted(block.waiting, 'comparison')} not run yet", "", color=SOFT)
+            consequence = ", which cannot change it" * (block.verdict != claims.NOT_RUN)
+            waiting = f"{_counted(block.waiting, 'comparison')} not run yet{consequence}"
+            _write(ax, y, waiting, "", color=SOFT)
         y += 1
     ax.set_yticks([*ticks], [*ticks.values()], fontsize=8)
     ax.tick_params(axis="y", length=0)

@@ -6,7 +6,7 @@ marks, loses nothing. The colours of the marks are in ``docs/site.css``.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from coslr.course import claims
 from coslr.course.claims import CLAIMS, AllStandings, Claim
 from coslr.course.plotting import Described
 from coslr.experiments.comparisons import Comparison
-from coslr.experiments.outcomes import BETTER, EQUIVALENT, OPEN, WORSE
+from coslr.experiments.outcomes import OPEN
 
 
 class Mark(NamedTuple):
@@ -79,7 +79,7 @@ def figure(rows: Sequence[Mapping[str, Any]], lessons: Mapping[str, str], folder
 
     Example:
         >>> row = {"claim": "it is fast", "lesson": "05_cnn", "verdict": "open"}
-        >>> row |= {"by_definition": False, "comparisons": [{}, {}]}
+        >>> row |= {"by_definition": False, "comparisons": [{"waiting": False}] * 2}
         >>> html = figure([row], {"05_cnn": "05 Train a CNN"}, "notebooks/")
         >>> html.count("<tr>"), "2 comparisons" in html, 'href="notebooks/05_cnn.html"' in html
         (2, True, True)
@@ -132,7 +132,10 @@ def _from(row: Mapping[str, Any]) -> str:
     if row["verdict"] in (claims.NOT_RUN, claims.UNTESTED):
         return ""
     number = len(row["comparisons"])
-    measured = f"{number} comparison{'s' if number > 1 else ''}"
+    waiting = sum(found["waiting"] for found in row["comparisons"])
+    measured = (
+        f"{number - waiting} of " * bool(waiting) + f"{number} comparison{'s' * (number > 1)}"
+    )
     return f' <span class="from">{"by definition" if row["by_definition"] else measured}</span>'
 
 
@@ -179,8 +182,20 @@ def _rests_on(claim: Claim, compared: Mapping[str, Comparison]) -> str:
         return f"by definition: {claim.definition.removesuffix('.')}{changed or '.'}"
     if claim.untested:
         return claim.untested
-    waiting = sum(found.waiting for found in compared.values())
     words = [found.word for found in compared.values() if not found.waiting]
-    said = (BETTER, WORSE, EQUIVALENT, OPEN, "no result")
+    said = (*claims.OUTCOMES, "no result")
     parts = [f"{words.count(word)} {word}" for word in said if word in words]
-    return ", ".join([*parts, *([f"{waiting} not run yet"] if waiting else [])]) + changed
+    if waiting := len(compared) - len(words):
+        parts.append(f"{waiting} not run yet{_of_consequence(claim.possible(compared))}")
+    return ", ".join(parts) + changed
+
+
+def _of_consequence(possible: Collection[str]) -> str:
+    """What the comparisons that lack runs can still make of a verdict; "" if anything.
+
+    >>> _of_consequence({"contradicted"}), _of_consequence({"contradicted", "partly"})
+    (', which cannot change the verdict', ', which cannot make it supported')
+    """
+    if len(possible) == 1:
+        return ", which cannot change the verdict"
+    return "" if claims.SUPPORTED in possible else ", which cannot make it supported"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from coslr.course import claims
 from coslr.course.claims import (
@@ -16,6 +18,7 @@ from coslr.course.claims import (
     NO_DIFFERENCE,
     NOT_RUN,
     OPEN,
+    OUTCOMES,
     PARTLY,
     SUPPORTED,
     UNTESTED,
@@ -164,11 +167,60 @@ def test_no_rule_makes_a_verdict_of_what_is_open():
 # ---------------------------------------------------------------------------------- verdicts
 
 
-def test_a_verdict_waits_for_all_runs():
+WAITING = compared("", obstacle="not all seeds have been judged yet", waiting=True)
+
+
+def test_a_verdict_waits_for_the_runs_that_can_change_it():
     claim = Claim("", "", {"a": REF, "b": REF}, every)
-    waiting = compared("", obstacle="not all seeds have been judged yet", waiting=True)
-    assert claim.verdict({"a": compared(BETTER), "b": waiting}) == NOT_RUN
+    assert claim.verdict({"a": compared(BETTER), "b": WAITING}) == NOT_RUN
+    assert claim.possible({"a": compared(BETTER), "b": WAITING}) == {SUPPORTED, PARTLY}
     assert claim.verdict({"a": compared(BETTER), "b": compared(BETTER)}) == SUPPORTED
+
+
+def test_a_verdict_that_no_run_can_change_is_given():
+    claim = Claim("", "", {"a": REF, "b": REF, "c": REF}, optimal)
+    assert claim.verdict({"a": compared(EQUIVALENT), "b": WAITING, "c": WAITING}) == CONTRADICTED
+    assert claim.verdict({"a": compared(BETTER), "b": WAITING, "c": WAITING}) == NOT_RUN
+    both = {"a": compared(BETTER), "b": compared(WORSE), "c": WAITING}
+    assert Claim("", "", claim.refs, every).verdict(both) == PARTLY
+
+
+def test_nothing_is_settled_before_the_first_run():
+    for claim in CLAIMS:
+        if claim.refs:
+            assert claim.verdict(dict.fromkeys(claim.refs, WAITING)) == NOT_RUN
+
+
+@EACH
+@given(data=st.data())
+def test_a_rule_asks_neither_where_nor_how_often_a_rival_had_an_outcome(claim, data):
+    """`Claim.possible` tries each set of a rival's outcomes once."""
+    first, second = {}, {}
+    for _, group in itertools.groupby(sorted(claim.refs, key=claims._rival), key=claims._rival):
+        keys = [*group]
+        some = data.draw(st.sets(st.sampled_from(OUTCOMES), min_size=1, max_size=len(keys)))
+        for words in (first, second):
+            more = len(keys) - len(some)
+            rest = data.draw(st.lists(st.sampled_from([*some]), min_size=more, max_size=more))
+            words |= zip(keys, data.draw(st.permutations([*some, *rest])), strict=True)
+    if claim.refs:
+        assert claim.rule(first) == claim.rule(second)
+
+
+@pytest.mark.parametrize(
+    "keys", [["step@20", "step@30", "exponential@20", "exponential@30"], ["step@20", "step@30"]]
+)
+@given(data=st.data())
+def test_what_is_possible_is_what_trying_everything_finds(keys, data):
+    words = [data.draw(st.sampled_from([*OUTCOMES, NOT_RUN]), key) for key in keys]
+    found = dict(zip(keys, words, strict=True))
+    choices = [OUTCOMES if word == NOT_RUN else (word,) for word in words]
+    comparisons = {
+        key: WAITING if word == NOT_RUN else compared(word) for key, word in found.items()
+    }
+    for rule in (every, optimal, matters, makes_a_difference, in_a_sample, fast_moderate_fast):
+        tried = {rule(dict(zip(keys, some, strict=True))) for some in itertools.product(*choices)}
+        assert Claim("", "", dict.fromkeys(keys, REF), rule).possible(comparisons) == tried
 
 
 def test_a_contest_without_a_result_is_open():
@@ -247,7 +299,7 @@ def test_the_command_prints_json_that_programs_can_read(monkeypatch, capsys):
     assert printed == json.loads(json.dumps(claims.report()))
     keys = {
         "study", "contest", "a", "b", "eta_a", "eta_b", "measure", "n", "difference", "low",
-        "high", "low90", "high90", "outcome", "obstacle",
+        "high", "low90", "high90", "outcome", "obstacle", "waiting",
     }  # fmt: skip
     rows = [row for claim in printed for row in claim["comparisons"]]
     assert {frozenset(row) for row in rows} == {frozenset(keys)}

@@ -11,10 +11,12 @@ from coslr.course.verdicts import MARKS, figure, page
 
 LESSONS = {claim.lesson: f"lesson {claim.lesson[:2]}" for claim in claims.CLAIMS}
 
+RUN, TO_COME = {"waiting": False}, {"waiting": True}
+
 
 def row(verdict="open", **more):
     given = {"claim": "it is fast", "lesson": "05_train_a_cnn", "verdict": verdict}
-    return given | {"by_definition": False, "comparisons": [{}, {}]} | more
+    return given | {"by_definition": False, "comparisons": [RUN, RUN]} | more
 
 
 def table_rows(html):
@@ -61,11 +63,11 @@ def test_a_statement_without_a_verdict_is_grey_and_rests_on_nothing(verdict):
 
 
 def test_a_verdict_says_on_how_many_comparisons_it_rests():
-    html = figure(
-        [row(), row(comparisons=[{}]), row(by_definition=True, comparisons=[])], LESSONS, ""
-    )
+    measured = ([RUN, RUN], [RUN], [RUN, TO_COME, TO_COME])
+    rows = [row(comparisons=found) for found in measured]
+    html = figure([*rows, row(by_definition=True, comparisons=[])], LESSONS, "")
     rests = [cell[1].removeprefix("open ") for cell in table_rows(html)]
-    assert rests == ["2 comparisons", "1 comparison", "by definition"]
+    assert rests == ["2 comparisons", "1 comparison", "1 of 3 comparisons", "by definition"]
 
 
 def test_a_statement_cannot_end_its_cell():
@@ -108,4 +110,8 @@ def test_the_page_has_every_statement_with_its_verdict_and_the_literature():
             assert rests_on
         waiting = sum(one.waiting for one in found.values())
         assert ("not run yet" in rests_on) == bool(waiting)
+        settled = bool(waiting) and claim.verdict(found) != claims.NOT_RUN
+        assert ("cannot change the verdict" in rests_on) == settled
+        hopeless = waiting and not settled and claims.SUPPORTED not in claim.possible(found)
+        assert ("cannot make it supported" in rests_on) == bool(hopeless)
         assert ("by definition" in rests_on) == bool(claim.definition)
