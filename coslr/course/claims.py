@@ -696,6 +696,7 @@ def _reported(claim: Claim, comparisons: Mapping[str, Comparison]) -> dict[str, 
         "claim": claim.says,
         "lesson": claim.lesson,
         "verdict": claim.verdict(comparisons),
+        "possible": sorted(claim.possible(comparisons)),
         "by_definition": bool(claim.definition),
         "changed": claim.changed,
         "comparisons": [
