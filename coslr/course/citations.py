@@ -102,13 +102,21 @@ def evidence(
 
 
 @lru_cache(maxsize=1000)
-def searched(study: str, contest: str, name: str, eta_max: float, variant: str = "-") -> float:
-    """The mean validation accuracy, in percent, of the search seeds at one peak.
+def searched(
+    study: str,
+    contest: str,
+    name: str,
+    eta_max: float,
+    variant: str = "-",
+    measure: str = "validation_accuracy",
+) -> float:
+    """The mean of the search seeds at one peak: an accuracy in percent, or a loss in nats.
 
     Args:
         study, contest: as `coslr.course.protocol` names them.
         name, variant: the entry, and which of its variants; most have one, "-".
         eta_max: the peak, as the table has it.
+        measure: a column of the study's table, such as "validation_loss".
 
     Raises:
         ValueError: the search did not try this peak.
@@ -123,7 +131,8 @@ def searched(study: str, contest: str, name: str, eta_max: float, variant: str =
     for column, value in asked.items():
         found = found[found[column] == value]
     require(len(found) > 0, "eta_max", eta_max, f"a peak that the search of {name} tried")
-    return 100 * float(found["validation_accuracy"].mean())
+    require(measure in found, "measure", measure, "a column of the study's table")
+    return outcomes.kind_of(measure).factor * float(found[measure].mean())
 
 
 NAMES: Mapping[str, Any] = {

@@ -76,5 +76,9 @@ def test_a_search_score_is_the_mean_of_the_search_seeds_at_that_peak():
     assert set(rows["role"]) == {"search"}
     found = searched("combining", "AdamW", "constant", 0.016, "weight decay 0.1")
     assert found == pytest.approx(100 * rows["validation_accuracy"].mean())
+    loss = searched("combining", "AdamW", "constant", 0.016, "weight decay 0.1", "validation_loss")
+    assert loss == pytest.approx(rows["validation_loss"].mean())
+    with pytest.raises(ValueError, match=r"measure='validation_luck'"):
+        searched("combining", "AdamW", "constant", 0.016, "weight decay 0.1", "validation_luck")
     with pytest.raises(ValueError, match=r"eta_max=0\.017: must be a peak that the search of"):
         searched("combining", "AdamW", "constant", 0.017, "weight decay 0.1")
