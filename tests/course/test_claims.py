@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coslr.course import claims
@@ -192,6 +192,7 @@ def test_nothing_is_settled_before_the_first_run():
 
 
 @EACH
+@settings(max_examples=20)
 @given(data=st.data())
 def test_a_rule_asks_neither_where_nor_how_often_a_rival_had_an_outcome(claim, data):
     """`Claim.possible` tries each set of a rival's outcomes once."""
