@@ -4,8 +4,8 @@
     python -m coslr.course.claims --json
 
 The statements stand in the article's order, and one that the article repeats stands here once. Each
-has the comparisons of the evidence that test it and a rule. The rule sees their outcomes (better,
-worse, equivalent, open) and nothing else, so the verdict follows from the tables in
+has the comparisons of the evidence that test it and a rule. The rule sees which outcomes they have
+(better, worse, equivalent, open) and nothing else, so the verdict follows from the tables in
 ``notebooks/evidence``. It is given as soon as no comparison that still lacks runs can change it.
 Some statements are settled by definition, with no run. A few cannot be tested, and say why. Where a
 rule was changed after its data had been seen, the statement says so.
@@ -14,12 +14,9 @@ rule was changed after its data had been seen, the statement says so.
 import argparse
 import dataclasses
 import json
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from functools import reduce
-from itertools import combinations, cycle, groupby, product
-from operator import or_
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +32,11 @@ from coslr.schedules import Cosine
 OUTCOMES = (BETTER, WORSE, EQUIVALENT, OPEN)
 SUPPORTED, PARTLY, CONTRADICTED = "supported", "partly", "contradicted"
 NO_DIFFERENCE = "no difference that matters"
-NOT_RUN, UNTESTED = "not run yet", "not tested"
+VERDICTS = (SUPPORTED, PARTLY, NO_DIFFERENCE, CONTRADICTED, OPEN)
+NOT_SETTLED, UNTESTED = "not settled yet", "not tested"
 
-Words = Mapping[str, str]
-Rule = Callable[[Words], str]
+Words = Collection[str]  # the outcomes that there are, of all comparisons or of one side
+Rule = Callable[..., str]
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,8 @@ class Claim:
         says: the statement, in short.
         lesson: the notebook that tests it.
         refs: key -> comparison.
-        rule: from the outcome of each key to a verdict.
+        rule: from the outcomes that there are to a verdict; it takes a set of them for each side.
+        sides: how the keys of a side begin. Most rules have one side, with all comparisons.
         definition: for a verdict that needs no run, the reason.
         untested: why no experiment of ours can test it, or "".
         literature: what others found.
@@ -104,6 +103,7 @@ class Claim:
     lesson: str
     refs: Mapping[str, Ref] = field(default_factory=dict)
     rule: Rule | None = None
+    sides: tuple[str, ...] = ("",)
     definition: str = ""
     untested: str = ""
     literature: str = ""
@@ -123,21 +123,18 @@ class Claim:
         """What the comparisons say of the claim.
 
         Returns:
-            "supported", "partly", "no difference that matters", "contradicted" or "open"; "not run
-            yet" as long as a comparison that lacks runs can change the verdict; "not tested" where
-            none can run.
+            "supported", "partly", "no difference that matters", "contradicted" or "open"; "not
+            settled yet" as long as a comparison that lacks runs can change the verdict; "not
+            tested" where none can run.
         """
-        if self.rule is None:
-            return UNTESTED
         possible = self.possible(comparisons)
-        return possible.pop() if len(possible) == 1 else NOT_RUN
+        return possible.pop() if len(possible) == 1 else NOT_SETTLED
 
     def possible(self, comparisons: Mapping[str, Comparison]) -> set[str]:
         """The verdicts that can still come, whatever the outcomes of comparisons that lack runs.
 
         One rival that is as good contradicts "optimal", so that verdict stands before the others
-        have run. Rules see which outcomes a rival has, and neither where nor how often, so each set
-        of them is tried once.
+        have run.
 
         Example:
             >>> claim = next(claim for claim in CLAIMS if "optimal" in claim.says)
@@ -146,28 +143,44 @@ class Claim:
         """
         if self.rule is None:
             return {UNTESTED}
-        # A contest without a result, for instance because runs diverged, leaves the question open.
-        words = {
-            key: found.word if found.outcome else OPEN
-            for key, found in comparisons.items()
-            if not found.waiting
-        }
-        waiting = sorted(comparisons.keys() - words, key=_rival)
-        ways = []
-        for _, group in groupby(waiting, key=_rival):
-            keys = [*group]
-            sets = (some for n in range(1, len(keys) + 1) for some in combinations(OUTCOMES, n))
-            ways.append([dict(zip(keys, cycle(some), strict=False)) for some in sets])
-        return {self.rule(reduce(or_, each, words)) for each in product(*ways)}
+        sides = (
+            _possible([found for key, found in comparisons.items() if key.startswith(side)])
+            for side in self.sides
+        )
+        return {self.rule(*words) for words in product(*sides)}
+
+    def to_come(self, comparisons: Mapping[str, Comparison]) -> str:
+        """What the comparisons that lack runs can do to the verdict; "" if there are none.
+
+        Example:
+            >>> claim = next(claim for claim in CLAIMS if "optimal" in claim.says)
+            >>> waiting = Comparison("a", "b", 0.1, 0.1, "test_accuracy", None, waiting=True)
+            >>> claim.to_come(dict.fromkeys(claim.refs, waiting))
+            '14 not run yet; it will be supported, contradicted or open'
+        """
+        waiting = sum(found.waiting for found in comparisons.values())
+        if not waiting:
+            return ""
+        possible = self.possible(comparisons)
+        if len(possible) == 1:
+            return f"{waiting} not run yet, but they cannot change the verdict"
+        if len(possible) == len(VERDICTS):
+            return f"{waiting} not run yet"
+        *most, last = [verdict for verdict in VERDICTS if verdict in possible]
+        return f"{waiting} not run yet; it will be {', '.join(most)} or {last}"
 
 
-def _rival(key: str) -> str:
-    """Whom a comparison is with; its key may go on with an epoch or a regime.
+def _possible(comparisons: Collection[Comparison]) -> list[set[str]]:
+    """Each set of outcomes that these comparisons can still have.
 
-    >>> _rival("step@20 without")
-    'step'
+    A contest without a result, for instance because runs diverged, leaves the question open.
     """
-    return re.split("[ @]", key)[0]
+    run = [found for found in comparisons if not found.waiting]
+    known = {found.word if found.outcome else OPEN for found in run}
+    if len(run) == len(comparisons):
+        return [known]
+    most = len(comparisons) - len(run)
+    return [known.union(some) for n in range(1, most + 1) for some in combinations(OUTCOMES, n)]
 
 
 # ------------------------------------------------------------------------------------- rules
@@ -179,12 +192,12 @@ def every(words: Words) -> str:
     Supported where all are better; partly where some are; contradicted where some are worse and
     none is better; no difference that matters where all are equivalent; else open.
 
-    >>> every({"a": "better", "b": "better"}), every({"a": "better", "b": "worse"})
+    >>> every({"better"}), every({"better", "worse"})
     ('supported', 'partly')
-    >>> every({"a": "equivalent"}), every({"a": "equivalent", "b": "open"})
+    >>> every({"equivalent"}), every({"equivalent", "open"})
     ('no difference that matters', 'open')
     """
-    found = set(words.values())
+    found = set(words)
     if found == {BETTER}:
         return SUPPORTED
     if BETTER in found:
@@ -197,7 +210,7 @@ def every(words: Words) -> str:
 def in_a_sample(words: Words) -> str:
     """The statement speaks of more than any study has, so it is partly shown at most.
 
-    >>> in_a_sample({"a": "better", "b": "better"}), in_a_sample({"a": "worse", "b": "open"})
+    >>> in_a_sample({"better"}), in_a_sample({"worse", "open"})
     ('partly', 'contradicted')
     """
     found = every(words)
@@ -210,10 +223,10 @@ def optimal(words: Words) -> str:
     Taken literally, an optimum may be shared, and only a better rival would contradict it. But the
     article gives the optimum as a reason to choose the cosine.
 
-    >>> optimal({"a": "better", "b": "equivalent"}), optimal({"a": "better", "b": "open"})
+    >>> optimal({"better", "equivalent"}), optimal({"better", "open"})
     ('contradicted', 'open')
     """
-    found = set(words.values())
+    found = set(words)
     if found & {WORSE, EQUIVALENT}:
         return CONTRADICTED
     return SUPPORTED if found == {BETTER} else OPEN
@@ -222,39 +235,40 @@ def optimal(words: Words) -> str:
 def matters(words: Words) -> str:
     """The statement says that something harms: a wrong value, or a sudden change.
 
-    >>> matters({"a": "worse", "b": "worse"}), matters({"a": "worse", "b": "equivalent"})
+    >>> matters({"worse"}), matters({"worse", "equivalent"})
     ('supported', 'partly')
     """
     opposite = {BETTER: WORSE, WORSE: BETTER}
-    return every({key: opposite.get(word, word) for key, word in words.items()})
+    return every({opposite.get(word, word) for word in words})
 
 
 def makes_a_difference(words: Words) -> str:
     """Any value may be the best one; it must not be all the same which is taken.
 
-    >>> makes_a_difference({"a": "better", "b": "worse"}), makes_a_difference({"a": "equivalent"})
+    >>> makes_a_difference({"better", "worse"}), makes_a_difference({"equivalent"})
     ('supported', 'no difference that matters')
     """
-    return every({key: BETTER if word == WORSE else word for key, word in words.items()})
+    return every({BETTER if word == WORSE else word for word in words})
 
 
-def fast_moderate_fast(words: Words) -> str:
+def fast_moderate_fast(step: Words, exponential: Words) -> str:
     """The cosine is ahead of step, and level with the exponential.
 
-    Partly where one half holds; else contradicted where a half is denied.
+    Partly where one half holds in all its comparisons; else contradicted where a half is denied.
 
-    >>> fast_moderate_fast({"step": "better", "exponential": "equivalent"})
-    'supported'
-    >>> fast_moderate_fast({"step": "worse", "exponential": "worse"})
-    'contradicted'
+    Args:
+        step: the outcomes of the cosine against the step.
+        exponential: those against the exponential.
+
+    Example:
+        >>> fast_moderate_fast({"better"}, {"equivalent"}), fast_moderate_fast({"worse"}, {"worse"})
+        ('supported', 'contradicted')
     """
-    step = {word for key, word in words.items() if key.startswith("step")}
-    exponential = {word for key, word in words.items() if key.startswith("exponential")}
-    right = (step == {BETTER}, exponential == {EQUIVALENT})
+    right = ({*step} == {BETTER}, {*exponential} == {EQUIVALENT})
     if any(right):
         return SUPPORTED if all(right) else PARTLY
     # "Open" denies nothing; worse or equivalent denies the first half, better or worse the second.
-    denied = step & {WORSE, EQUIVALENT} or exponential & {BETTER, WORSE}
+    denied = {*step} & {WORSE, EQUIVALENT} or {*exponential} & {BETTER, WORSE}
     return CONTRADICTED if denied else OPEN
 
 
@@ -460,6 +474,7 @@ CLAIMS = (
         "05_train_a_cnn",
         _midway("step", "exponential"),
         fast_moderate_fast,
+        ("step", "exponential"),
         literature="Unsupported. An exponential to a thousandth has 0.145 of its peak as its mean "
         "rate, a cosine 0.5.",
     ),
@@ -697,6 +712,7 @@ def _reported(claim: Claim, comparisons: Mapping[str, Comparison]) -> dict[str, 
         "lesson": claim.lesson,
         "verdict": claim.verdict(comparisons),
         "possible": sorted(claim.possible(comparisons)),
+        "to_come": claim.to_come(comparisons),
         "by_definition": bool(claim.definition),
         "changed": claim.changed,
         "comparisons": [
@@ -724,9 +740,13 @@ def table() -> str:
     held = AllStandings()
     for claim in CLAIMS:
         comparisons = claim.comparisons(held)
-        measured = "; ".join(f"{claim.refs[key]}: {found}" for key, found in comparisons.items())
+        measured = "; ".join(
+            f"{claim.refs[key]}: {'not run yet' if found.waiting else found}"
+            for key, found in comparisons.items()
+        )
         how = " by definition" if claim.definition else ""
         verdict = f"**{claim.verdict(comparisons)}**{how}"
+        verdict += f"; {claim.to_come(comparisons)}" * bool(claim.to_come(comparisons))
         verdict += f" ({claim.change})" * bool(claim.changed)
         said = claim.definition or claim.untested or measured
         lines.append(f"| {claim.says} | {claim.lesson} | {said} | {verdict} | {claim.literature} |")

@@ -114,7 +114,7 @@ def standings(name: str, contest: str, folder: Path | None = None) -> Standings:
     """
     table, curves = load(name, folder), load(f"{name}-curves", folder)
     study = STUDIES[name]
-    derived = tuple(made.name for made in study.derived if made.contest == contest)
+    derived = {made.name: made.seeds for made in study.derived if made.contest == contest}
     own = study.contest(contest)
     return Standings(own, table, curves, study.measures, derived)
 

@@ -47,18 +47,18 @@ class Block:
     Attributes:
         says, verdict: of the statement.
         rows: name -> comparison that has run; a long name has two lines.
-        waiting: how many of the statement's comparisons have not run yet, in its first block.
+        to_come: what the statement's comparisons that lack runs can do to the verdict, or "".
     """
 
     says: str
     verdict: str
     rows: Mapping[str, Comparison]
-    waiting: int
+    to_come: str = ""
 
     @property
     def lines(self) -> int:
         """How many lines of a panel it takes."""
-        return 1 + len(self.rows) + bool(self.waiting)
+        return 1 + len(self.rows) + bool(self.to_come)
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,14 @@ class Panel:
     def verdicts(self) -> str:
         """The statements and their verdicts as a sentence, for those who cannot see the figure.
 
-        >>> block = Block("it is fast", "open", {}, 2)
+        >>> block = Block("it is fast", "not settled yet", {}, "2 not run yet")
         >>> Panel("05_train_a_cnn", "accuracy", (block,)).verdicts
-        'Verdicts: "it is fast" open.'
+        'Verdicts: "it is fast" not settled yet (2 not run yet).'
         """
-        said = (f'"{block.says}" {block.verdict}' for block in self.blocks)
+        said = (
+            f'"{block.says}" {block.verdict}' + f" ({block.to_come})" * bool(block.to_come)
+            for block in self.blocks
+        )
         return f"Verdicts: {', '.join(said)}."
 
 
@@ -123,7 +126,7 @@ def _blocks(claim: Claim, held: AllStandings) -> Iterator[tuple[str, Block]]:
     compared = claim.comparisons(held)
     verdict = claim.verdict(compared)
     kinds = {key: outcomes.kind_of(found.measure).name for key, found in compared.items()}
-    waiting = sum(found.waiting for found in compared.values())
+    to_come = claim.to_come(compared)
     for kind in sorted(set(kinds.values())):
         here = {key: found for key, found in compared.items() if kinds[key] == kind}
         rows = {
@@ -132,8 +135,7 @@ def _blocks(claim: Claim, held: AllStandings) -> Iterator[tuple[str, Block]]:
             if not found.waiting
         }
         if rows:
-            yield kind, Block(claim.says, verdict, rows, waiting)
-            waiting = 0  # the statement's first block counts them, whatever their measure
+            yield kind, Block(claim.says, verdict, rows, to_come)
 
 
 def _name(ref: Ref, lesson: str) -> str:
@@ -220,11 +222,9 @@ def forest(panel: Panel) -> Axes:
             y += 1
             ticks[y] = name
             _draw(ax, y, found, name, factor, REACH * margin)
-        if block.waiting:
+        if block.to_come:
             y += 1
-            consequence = ", which cannot change it" * (block.verdict != claims.NOT_RUN)
-            waiting = f"{_counted(block.waiting, 'comparison')} not run yet{consequence}"
-            _write(ax, y, waiting, "", color=SOFT)
+            _write(ax, y, block.to_come, "", color=SOFT)
         y += 1
     ax.set_yticks([*ticks], [*ticks.values()], fontsize=8)
     ax.tick_params(axis="y", length=0)
@@ -247,7 +247,7 @@ def _write(ax: Axes, y: float, left: str, right: str, **look: Any) -> None:
     if left:
         at: dict[str, Any] = {"transform": across, "va": "center", "fontsize": 8.5}
         ax.text(MARGIN, y, left, bbox=clear, **at, **look)
-    tone = {"color": SOFT} if right in (claims.NOT_RUN, outcomes.OPEN) else {}
+    tone = {"color": SOFT} if right in (claims.NOT_SETTLED, outcomes.OPEN) else {}
     ax.text(1.03, y, right, transform=across, va="center", fontsize=8.5, **(look | tone))
 
 
@@ -274,10 +274,6 @@ def _draw(ax: Axes, y: int, found: Comparison, name: str, factor: int, reach: fl
     _write(ax, y, "", f"{number} ({first} to {last}) {outcome.spoken}", color=color)
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
-
-
 # ---------------------------------------------------------------------------------- all of them
 
 
@@ -292,11 +288,11 @@ def tally() -> Axes:
     found = [(claim.verdict(claim.comparisons(held)), claim) for claim in CLAIMS]
     ax = plotting.axes("statements", "verdict", "A dot is a statement of the article", height=3.2)
     for row, verdict in enumerate(MARKS):
-        # Measured ones first.
+        # Those from runs first.
         settled = sorted(bool(claim.definition) for word, claim in found if word == verdict)
         if not settled:
             continue
-        grey = verdict in (claims.NOT_RUN, claims.UNTESTED)
+        grey = verdict in (claims.NOT_SETTLED, claims.UNTESTED)
         color = plotting.GREY if grey else plotting.COLORS[0]
         said = str(len(settled)) if grey else f"{len(settled)}, {_of(settled)}"
         at = np.arange(1, len(settled) + 1)
@@ -316,7 +312,7 @@ def tally() -> Axes:
     ax.tick_params(axis="y", length=0)
     ax.set_xticks([])
     ax.set_xlabel(
-        "blue dot: measured; ring: by definition; grey: no verdict", loc="left", fontsize=9
+        "blue dot: from runs; ring: by definition; grey: no verdict", loc="left", fontsize=9
     )
     ax.set_ylabel("")
     return ax
@@ -326,4 +322,4 @@ def _of(settled: Sequence[bool]) -> str:
     by_definition = sum(settled)
     if by_definition == len(settled):
         return "by definition"
-    return f"{by_definition} by definition" if by_definition else "measured"
+    return f"{by_definition} by definition" if by_definition else "from runs"

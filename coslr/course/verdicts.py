@@ -6,7 +6,7 @@ marks, loses nothing. The colours of the marks are in ``docs/site.css``.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
@@ -52,7 +52,7 @@ MARKS = {
         "✗",
     ),
     OPEN: Mark("open", '<circle cx="10" cy="10" r="8"/>', "?"),
-    claims.NOT_RUN: Mark(
+    claims.NOT_SETTLED: Mark(
         "waiting",
         '<circle class="fill" cx="3" cy="10" r="2"/><circle class="fill" cx="10" cy="10" r="2"/>'
         '<circle class="fill" cx="17" cy="10" r="2"/>',
@@ -79,7 +79,7 @@ def figure(rows: Sequence[Mapping[str, Any]], lessons: Mapping[str, str], folder
 
     Example:
         >>> row = {"claim": "it is fast", "lesson": "05_cnn", "verdict": "open"}
-        >>> row |= {"by_definition": False, "comparisons": [{"waiting": False}] * 2}
+        >>> row |= {"by_definition": False, "comparisons": [{"waiting": False}] * 2, "to_come": ""}
         >>> html = figure([row], {"05_cnn": "05 Train a CNN"}, "notebooks/")
         >>> html.count("<tr>"), "2 comparisons" in html, 'href="notebooks/05_cnn.html"' in html
         (2, True, True)
@@ -128,15 +128,13 @@ def _shown(verdict: str, words: str) -> str:
 
 
 def _from(row: Mapping[str, Any]) -> str:
-    """What a verdict rests on; nothing as long as there is none."""
-    if row["verdict"] in (claims.NOT_RUN, claims.UNTESTED):
+    """What a verdict rests on, and what is still to come; nothing where nothing can be tested."""
+    if row["verdict"] == claims.UNTESTED:
         return ""
-    number = len(row["comparisons"])
-    waiting = sum(found["waiting"] for found in row["comparisons"])
-    measured = (
-        f"{number - waiting} of " * bool(waiting) + f"{number} comparison{'s' * (number > 1)}"
-    )
-    return f' <span class="from">{"by definition" if row["by_definition"] else measured}</span>'
+    run = sum(not found["waiting"] for found in row["comparisons"])
+    measured = f"{run} comparison{'s' * (run > 1)}" * bool(run)
+    said = ["by definition" if row["by_definition"] else measured, row["to_come"]]
+    return f' <span class="from">{"; ".join(filter(None, said))}</span>'
 
 
 # ---------------------------------------------------------------------------- for a notebook
@@ -185,17 +183,4 @@ def _rests_on(claim: Claim, compared: Mapping[str, Comparison]) -> str:
     words = [found.word for found in compared.values() if not found.waiting]
     said = (*claims.OUTCOMES, "no result")
     parts = [f"{words.count(word)} {word}" for word in said if word in words]
-    if waiting := len(compared) - len(words):
-        parts.append(f"{waiting} not run yet{_of_consequence(claim.possible(compared))}")
-    return ", ".join(parts) + changed
-
-
-def _of_consequence(possible: Collection[str]) -> str:
-    """What the comparisons that lack runs can still make of a verdict; "" if anything.
-
-    >>> _of_consequence({"contradicted"}), _of_consequence({"contradicted", "partly"})
-    (', which cannot change the verdict', ', which cannot make it supported')
-    """
-    if len(possible) == 1:
-        return ", which cannot change the verdict"
-    return "" if claims.SUPPORTED in possible else ", which cannot make it supported"
+    return ", ".join([*parts, *filter(None, [claim.to_come(compared)])]) + changed

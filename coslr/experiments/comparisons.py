@@ -12,7 +12,7 @@ import dataclasses
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from coslr._arguments import require, sequence, whole
 from coslr._optional import extra
 from coslr.experiments import outcomes, studies
-from coslr.experiments.contests import JUDGE, MINUS, ROW, SEARCHING, Contest
+from coslr.experiments.contests import FAILED, JUDGE, MINUS, ROW, SEARCHING, Contest
 from coslr.experiments.outcomes import Outcome
 from coslr.experiments.trials import MEASURES
 
@@ -87,7 +87,8 @@ class Standings:
         curves: a row per judged trial and epoch, with the columns of `ROW`, `epoch` and the
             measures; None where nothing asks for another moment than the end.
         measures: the first one decides, and the others are shown beside it.
-        derived: names in the rows that are no entries, such as an ensemble of an entry's networks.
+        derived: names in the rows that are no entries, such as an ensemble of an entry's networks,
+            each with the seeds that it is made for.
 
     Example:
         >>> from coslr import Constant, Cosine
@@ -114,7 +115,7 @@ class Standings:
     rows: pd.DataFrame
     curves: pd.DataFrame | None = None
     measures: tuple[str, ...] = ACCURACY_FIRST
-    derived: tuple[str, ...] = ()
+    derived: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @cached_property
     def best(self) -> pd.DataFrame:
@@ -152,9 +153,10 @@ class Standings:
             if why:
                 return dataclasses.replace(nothing, obstacle=f"{name}: {why}", waiting=waiting)
             if not np.isfinite(values).all():
-                why = f"{name}: a run {self._fate(name)} at the chosen peak"
-                return dataclasses.replace(nothing, obstacle=why)
-        expected = set(self.contest.judge_seeds) or set(values_a.index)
+                fate = self._fate(name)
+                why = f"{name}: a run {fate} at the chosen peak"
+                return dataclasses.replace(nothing, obstacle=why, waiting=fate == FAILED)
+        expected = set(self.contest.judge_seeds or self.derived.get(a, values_a.index))
         if not set(values_a.index) == set(values_b.index) == expected:
             why = "not all seeds have been judged yet"
             return dataclasses.replace(nothing, obstacle=why, waiting=True)
@@ -301,6 +303,9 @@ class Standings:
         self._keep_the_rules(plain, runs)
         if self.contest.judge_seeds:  # others may have been judged beside them
             runs = runs[runs["seed"].isin(self.contest.judge_seeds)]
+        if epoch:  # a curve that was written before its row belongs to a run that comes again
+            finished = self._judged.loc[self._judged["name"] == plain, "seed"]
+            runs = runs[runs["seed"].isin(finished)]
         values = runs.set_index("seed")[measure]
         if epoch:
             judged = self._judged[
@@ -345,10 +350,13 @@ class Standings:
         return "", False
 
     def _fate(self, name: str) -> str:
-        """What became of the run of this name that has no result: "failed" or "diverged"."""
+        """What became of the run of this name that has no result: "diverged", or "failed".
+
+        A failed run is trained again, so it is waited for.
+        """
         plain = [part.partition("@")[0] for part in name.split(MINUS)]
         states = self._judged["status"][self._judged["name"].isin(plain)].astype(str)
-        return "failed" if states.str.startswith("failed").any() else "diverged"
+        return FAILED if states.str.startswith(FAILED).any() else "diverged"
 
     def _spread(self, a: str, b: str) -> float:
         (_, values_a), (_, values_b) = (self._values(name, self.measures[0]) for name in (a, b))

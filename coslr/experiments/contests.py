@@ -27,6 +27,7 @@ Maker = Callable[[float, int], Schedule]
 
 SEARCH, JUDGE = "search", "judge"
 MINUS = " minus "  # in a name such as "cosine@50 minus cosine@40"
+FAILED = "failed"  # how the status of a run begins that ended with an error
 SEARCHING = "the search goes on"  # the obstacle of an entry whose best peak is not known yet
 ROW = ["contest", "name", "variant", "eta_max", "seed", "role"]  # what tells one row from another
 
@@ -262,7 +263,7 @@ class Contest:
 
 def _not_failed(table: pd.DataFrame) -> pd.DataFrame:
     """A failure, unlike a divergence, says nothing of a schedule: it counts as not trained."""
-    return table[~table["status"].str.startswith("failed")] if len(table) else table
+    return table[~table["status"].str.startswith(FAILED)] if len(table) else table
 
 
 def _variant_peak_seed(trial: Trial) -> tuple[str, float, int]:
