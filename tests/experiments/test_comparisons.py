@@ -218,7 +218,28 @@ def test_a_failed_run_is_not_taken_for_a_diverged_one(tmp_path):
 
 def test_a_table_with_a_failed_run_says_so():
     table = rows().assign(status=["failed: x" if i == 3 else "ok" for i in range(24)])
-    assert "a run failed" in str(Standings(CONTEST, table).compare("cosine", "constant"))
+    found = Standings(CONTEST, table).compare("cosine", "constant")
+    assert "a run failed" in str(found)
+    assert found.waiting, "it is trained again"
+
+
+def test_a_run_counts_once_its_row_is_there():
+    """A process that is killed between curves and rows leaves curves of a run that comes again."""
+    table = rows()
+    half = Standings(CONTEST, table.drop(index=3), curves(table))
+    for a, b in (("cosine", "constant"), ("cosine@1", "constant@1")):
+        assert half.compare(a, b).waiting
+    assert half.compare("constant@1", "constant").outcome.n == 12
+
+
+def test_what_is_derived_waits_for_the_seeds_that_it_is_made_for():
+    contest = dataclasses.replace(CONTEST, judge_seeds=())
+    derived = dict.fromkeys(("folds", "split"), SEEDS)
+    table = rows({"folds": 0.01, "split": 0.0})
+    found = Standings(contest, table, derived=derived).compare("folds", "split")
+    assert found.outcome.n == 12
+    fewer = table[table["seed"] < 1003]
+    assert Standings(contest, fewer, derived=derived).compare("folds", "split").waiting
 
 
 def test_seeds_judged_beside_those_of_the_contest_do_not_count():
