@@ -156,7 +156,7 @@ class Claim:
             >>> claim = next(claim for claim in CLAIMS if "optimal" in claim.says)
             >>> waiting = Comparison("a", "b", 0.1, 0.1, "test_accuracy", None, waiting=True)
             >>> claim.to_come(dict.fromkeys(claim.refs, waiting))
-            '14 not run yet; it will be supported, contradicted or open'
+            '14 not run yet; the verdict will be supported, contradicted or open'
         """
         waiting = sum(found.waiting for found in comparisons.values())
         if not waiting:
@@ -167,7 +167,7 @@ class Claim:
         if len(possible) == len(VERDICTS):
             return f"{waiting} not run yet"
         *most, last = [verdict for verdict in VERDICTS if verdict in possible]
-        return f"{waiting} not run yet; it will be {', '.join(most)} or {last}"
+        return f"{waiting} not run yet; the verdict will be {', '.join(most)} or {last}"
 
 
 def _possible(comparisons: Collection[Comparison]) -> list[set[str]]:

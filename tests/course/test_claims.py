@@ -220,7 +220,7 @@ def so_far(word):
 def test_it_is_said_what_may_still_come_of_a_verdict():
     claim = Claim("", "", {"a": REF, "b": REF}, every)
     both = {"a": compared(BETTER), "b": WAITING}
-    assert claim.to_come(both) == "1 not run yet; it will be supported or partly"
+    assert claim.to_come(both) == "1 not run yet; the verdict will be supported or partly"
     assert claim.to_come(both | {"c": compared(OPEN)}).endswith("they cannot change the verdict")
     assert claim.to_come({"a": WAITING, "b": WAITING}) == "2 not run yet"
     assert claim.to_come({"a": compared(BETTER)}) == ""

@@ -1,6 +1,8 @@
 """The forest plot shows each comparison once under each statement, as the tables have it."""
 
+import json
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from coslr.course.claims import CLAIMS, Ref
 from coslr.course.descriptions import describe
 from coslr.course.forest_of_claims import Block, Panel, forest, panels, tally
 from coslr.course.protocol import STUDIES
+from coslr.course.verdicts import page
 from coslr.experiments.comparisons import Comparison
 from coslr.experiments.outcomes import judge, kind_of
 
@@ -191,6 +194,20 @@ def test_the_tally_has_a_dot_for_each_statement():
     assert not verdicts
     rings = sum(len(line.get_xdata()) for line in ax.lines if line.get_label() == "_rings")
     assert rings == sum(bool(claim.definition) for claim in CLAIMS)
+
+
+def test_the_stored_outputs_of_lesson_12_are_those_of_the_tables():
+    """When the tables grow, the lesson has to be run again."""
+    lesson = Path(claims.__file__).parents[2] / "notebooks" / "12_the_verdict.ipynb"
+    cells = json.loads(lesson.read_text(encoding="utf-8"))["cells"]
+    data = [out.get("data", {}) for cell in cells for out in cell.get("outputs", [])]
+    stored = {
+        kind: ["".join(one.get(kind, "")) for one in data] for kind in ("text/plain", "text/html")
+    }
+    figures = [f"{describe(forest(panel).figure)} {panel.verdicts}" for panel in panels()]
+    for text in [describe(tally().figure), *figures]:
+        assert f"Figure: {text}" in stored["text/plain"]
+    assert page().page in stored["text/html"]
 
 
 def test_the_figures_can_be_shown(capsys):
