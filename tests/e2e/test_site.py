@@ -147,6 +147,8 @@ def test_the_doors_and_the_verdicts(opened, scripts):
     assert all(re.fullmatch(r"\d+ min", text) for text in minutes)
     assert page.locator(".trial tbody th").all_inner_texts() == [claim.says for claim in CLAIMS]
     assert all(verdict.is_visible() for verdict in page.locator(".trial tbody .verdict").all())
+    table, room = (page.locator(what).bounding_box() for what in (".trial table", ".trial"))
+    assert table["width"] <= room["width"], "the table leaves its column"
 
 
 def search(page, address):
