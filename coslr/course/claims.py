@@ -175,12 +175,11 @@ def _possible(comparisons: Collection[Comparison]) -> list[set[str]]:
 
     A contest without a result, for instance because runs diverged, leaves the question open.
     """
-    run = [found for found in comparisons if not found.waiting]
-    known = {found.word if found.outcome else OPEN for found in run}
-    if len(run) == len(comparisons):
+    known = {found.word if found.outcome else OPEN for found in comparisons if not found.waiting}
+    waiting = sum(found.waiting for found in comparisons)
+    if not waiting:
         return [known]
-    most = len(comparisons) - len(run)
-    return [known.union(some) for n in range(1, most + 1) for some in combinations(OUTCOMES, n)]
+    return [known.union(some) for n in range(1, waiting + 1) for some in combinations(OUTCOMES, n)]
 
 
 # ------------------------------------------------------------------------------------- rules
