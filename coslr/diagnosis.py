@@ -38,8 +38,9 @@ CAUSES: dict[str, str] = {
     "not_resumed": "The run goes on at update {update} with the rates of a new run: the "
     "scheduler's state was not loaded; load it from the checkpoint, beside the optimizer's.",
     "too_fast": "The schedule runs {times} times too fast: the scheduler steps {times} times for "
-    "each update, once per process or per small batch; step it once after each optimizer.step(), "
-    "or make its lengths {times} times as long.",
+    "each update, once per process or per small batch, or its lengths count something larger than "
+    "its steps, such as epochs; step it once after each optimizer.step(), or make its lengths "
+    "{times} times as long.",
     "too_slow": "The schedule runs {times} times too slowly: its lengths count something smaller "
     "than its steps, such as small batches or the steps of all processes; divide its lengths by "
     "{times}.",

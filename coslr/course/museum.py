@@ -535,9 +535,9 @@ EXHIBITS: dict[int, Exhibit] = {
         meant=MultiStep(milestones=[40, 80], eta_max=0.1, gamma=0.1),
         broken=boundaries_in_images,
         fixed=boundaries_in_updates,
-        story="The book drops the rate at steps 50,000 and 80,000, but its run has about 17,190 "
-        "steps, so the drops never happen. In our loop the boundaries count images and "
-        "the scheduler counts updates.",
+        story="The notebook of a textbook's chapter drops the rate at steps 50,000 and 80,000. Its "
+        "run has only about 17,190 steps, so the drops never happen. In our loop the boundaries "
+        "count images and the scheduler counts updates.",
     ),
     2: Exhibit(
         bug="the scheduler steps several times for each update",
@@ -596,9 +596,9 @@ EXHIBITS: dict[int, Exhibit] = {
         broken=clock_runs_in_warmup,
         fixed=clock_starts_after_warmup,
         story="Before the warm-up reaches the peak, the cosine has begun to fall, and the rate "
-        "jumps down to it. This is a convention, and a bug only for those who expect another: "
-        "in timm a clock that starts after the warm-up is the option `warmup_prefix`, off by "
-        "default.",
+        "jumps down to it. This is a convention, and a bug only for those who expect another. "
+        "The library pytorch-image-models (timm) has an option, `warmup_prefix`, which starts the "
+        "cosine's clock after the warm-up. It is off by default.",
     ),
     8: Exhibit(
         bug="the warm-up begins at a rate of 0",
