@@ -354,22 +354,25 @@ def order_of_cooldowns(fitted: tuple[int, ...] = FITTED, updates: int = 50_000) 
     return float(spearmanr(straight["predicted"], straight["measured"]).statistic)
 
 
-def error_without_law() -> float:
-    """The error of a guess that needs no law: a cosine to a tenth of the same length ends there.
+def error_without_law(label: str = "cosine to a tenth") -> float:
+    """The error of a guess that needs no law: another run of the same length, of one schedule.
 
-    It knows the five lengths of that cosine, and it is asked about other runs that decay, at the
-    peak of 0.001. In nats.
+    It knows the lengths that this schedule has runs of, and it is asked about other runs of these
+    lengths that decay, at the peak of 0.001. In nats.
+
+    Args:
+        label: the schedule whose last loss is the guess, such as "cooldown 20 %".
 
     Example:
-        >>> round(error_without_law(), 3)
-        0.018
+        >>> round(error_without_law(), 3), round(error_without_law("cooldown 20 %"), 3)
+        (0.018, 0.01)
     """
     table = runs_of_the_model(PEAK)
-    is_cosine = table["label"] == "cosine to a tenth"
-    last = {run: curve(run).losses[-1] for run in table.index}
-    guess = {table.loc[run, "updates"]: last[run] for run in table.index[is_cosine]}
-    others = table.index[~is_cosine & (table["label"] != "constant")]
-    return float(np.mean([abs(guess[table.loc[run, "updates"]] - last[run]) for run in others]))
+    last = pd.Series({run: curve(run).losses[-1] for run in table.index})
+    is_guess = table["label"] == label
+    guess = last[is_guess].groupby(table["updates"]).mean()
+    others = table[~is_guess & (table["label"] != "constant") & table["updates"].isin(guess.index)]
+    return float((last[others.index] - others["updates"].map(guess)).abs().mean())
 
 
 def order_of_the_bound(updates: int = 50_000) -> float:
