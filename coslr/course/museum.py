@@ -615,7 +615,7 @@ EXHIBITS: dict[int, Exhibit] = {
         meant=CosineWarmRestarts(T_0=40, eta_max=0.1),
         broken=restart_from_where_it_stands,
         fixed=restart_from_the_peak,
-        story="The loop makes a new scheduler for each cycle. PyTorch's scheduler computes each "
+        story="The loop makes a new scheduler for each cycle. `CosineAnnealingLR` computes each "
         "rate from the one in the optimizer, and the last cycle has left that at 0. Zero times "
         "anything is zero. (Up to version 1.8, by the report, this loop did restart.)",
     ),
@@ -638,7 +638,7 @@ EXHIBITS: dict[int, Exhibit] = {
         story="The optimizer's state can double the size of a checkpoint, or triple it with Adam, "
         "and was left out. The scheduler knows that milestone 30 has passed, and right after the "
         "load its `get_last_lr()` even reports the right rate. But the rate in force is the new "
-        "optimizer's, and PyTorch's scheduler multiplies whatever it finds there. So the run has "
+        "optimizer's, and `MultiStepLR` multiplies whatever it finds there. So the run has "
         "twice the rate to its end.",
     ),
     12: Exhibit(
