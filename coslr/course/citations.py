@@ -97,8 +97,46 @@ def evidence(
     found = compared.outcome
     if found is None:
         raise ValueError(f"{a} against {b}: {compared.obstacle}")
+    return _against(about_a, found, factor)
+
+
+def _against(about_a: Cited, found: outcomes.Outcome, factor: float) -> Cited:
+    """What is known of `a`, with its difference from another."""
     low, difference, high = (x * factor for x in (found.low, found.difference, found.high))
     return Cited(about_a.mean, about_a.eta, found.n, difference, low, high, found.word)
+
+
+@lru_cache(maxsize=1000)
+def across(
+    a: tuple[str, str, str], b: tuple[str, str, str], measure: str = "test_accuracy"
+) -> Cited:
+    """One entry against one of another contest: pairs of runs that share a judged seed.
+
+    Only contests whose runs share data, batches and options compare like this; their lengths may
+    differ. Then two runs of a seed have the same first weights.
+
+    Args:
+        a, b: (study, contest, entry), perhaps with an epoch, as in "constant@20".
+        measure: a column of both tables.
+
+    Raises:
+        ValueError: there is no such study, entry or measure, the settings differ in more than the
+            length, or a judged seed of one is missing in the other.
+
+    Example:
+        >>> shorter = ("rivals", "no weight decay", "cosine")
+        >>> found = across(shorter, ("train_a_cnn", "no weight decay", "constant"))
+        >>> found.word, found.n, round(found.difference, 1)
+        ('better', 12, 0.8)
+    """
+    one, other = (_standings(study, contest) for study, contest, _ in (a, b))
+    settings, wanted = ({**held.contest.settings, "epochs": None} for held in (one, other))
+    require(settings == wanted, "b", b, f"of a contest with the settings of {a}, epochs apart")
+    values, against = one.values(a[2], measure), other.values(b[2], measure)
+    right = f"an entry that is judged with the seeds of {a}"
+    require(len(values) > 0 and values.index.equals(against.index), "b", b, right)
+    found = outcomes.judge((values - against).to_numpy(), measure)
+    return _against(evidence(*a, measure=measure), found, outcomes.kind_of(measure).factor)
 
 
 @lru_cache(maxsize=1000)
@@ -137,6 +175,7 @@ def searched(
 
 NAMES: Mapping[str, Any] = {
     **{name: what for name, what in vars(coslr.schedules).items() if not name.startswith("_")},
+    "across": across,
     "claims": claims,
     "evidence": evidence,
     "np": np,

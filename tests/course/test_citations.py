@@ -1,6 +1,6 @@
 import pytest
 
-from coslr.course.citations import evidence, searched, wrong_citations
+from coslr.course.citations import across, evidence, searched, wrong_citations
 from coslr.course.evidence import load
 
 NAMES = {"x": 0.2146, "big": 12345.6, "negative": -0.37, "word": "worse", "tiny": 1.986e-4}
@@ -58,6 +58,39 @@ def test_the_evidence_is_that_of_the_table_in_the_units_of_a_text():
     assert found.mean == pytest.approx(100 * shares["cosine"].mean())
     assert (found.n, found.eta, found.word) == (12, 0.1, "worse")
     assert found.low < found.difference < found.high < 0 < found.size
+
+
+def test_entries_of_two_contests_are_paired_by_their_seeds():
+    tables = [load(study) for study in ("rivals", "train_a_cnn")]
+    shorter, longer = (
+        table[
+            (table["contest"] == "no weight decay")
+            & (table["name"] == name)
+            & (table["role"] == "judge")
+        ].set_index("seed")["test_accuracy"]
+        for table, name in zip(tables, ("cosine", "constant"), strict=True)
+    )
+    a, b = ("rivals", "no weight decay", "cosine"), ("train_a_cnn", "no weight decay", "constant")
+    found = across(a, b)
+    assert found.difference == pytest.approx(100 * (shorter - longer).mean())
+    assert found.mean == pytest.approx(100 * shorter.mean())
+    assert (found.n, found.word) == (12, "better")
+    assert across(b, a).difference == pytest.approx(-found.difference)
+    same = evidence("train_a_cnn", "no weight decay", "cosine", "linear")
+    assert across(("train_a_cnn", "no weight decay", "cosine"), (*b[:2], "linear")) == same
+
+
+@pytest.mark.parametrize(
+    "b",
+    [
+        ("train_a_cnn", "as printed", "constant"),  # without momentum
+        ("warm_restarts", "21 epochs", "one cycle"),  # with weight decay
+        ("train_a_cnn", "no weight decay", "nobody"),
+    ],
+)
+def test_entries_of_contests_that_differ_are_not_compared(b):
+    with pytest.raises(ValueError, match=b[2] if b[2] == "nobody" else "settings"):
+        across(("rivals", "no weight decay", "cosine"), b)
 
 
 def test_what_is_not_in_the_tables_cannot_be_cited():
