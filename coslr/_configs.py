@@ -132,8 +132,8 @@ def _named(name: object, root: type[T]) -> type[T]:
     ours = {kind.__name__: kind for kind in kinds if kind.__module__ == root.__module__}
     by_full_name = {_full_name(kind): kind for kind in kinds}  # the last definition counts
     same_name = {full: kind for full, kind in by_full_name.items() if kind.__name__ == name}
-    known = ", ".join(sorted({kind.__name__ for kind in kinds}))
-    right = f"one of {known}"  # classes of the reader's own included
+    known = sorted({one.__name__ for one in kinds if not one.__name__.startswith("_")})
+    right = f"one of {', '.join(known)}"  # classes of the reader's own included
     require(isinstance(name, str), f"config[{KIND!r}]", name, right)
     if name in ours:
         return ours[name]

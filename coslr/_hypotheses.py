@@ -313,6 +313,8 @@ def _with_peak_times(factor: float, schedule: Any) -> Curve:
 
 
 def restarted(seen: Seen) -> Guesses:
+    if seen.close(seen.rates, seen.rates[0]).all():  # nothing has moved yet that could restart
+        return
     begins = np.arange(seen.updates[seen.wrong[0]], seen.first, -1)
     for curve in seen.curves:
 

@@ -69,6 +69,16 @@ def at_updates(schedule: RateFunction, steps_per_unit: float = 1) -> RateFunctio
     return lambda update: schedule(update / units)
 
 
+def stretched_twice(steps_per_unit: float, hold: int) -> str:
+    """What to warn of if an epoch's updates are given twice; "" if they are not."""
+    if not hold == steps_per_unit > 1:
+        return ""
+    return (
+        f"steps_per_unit and hold are both {hold}, so one unit of the schedule lasts {hold} * "
+        f"{hold} updates. For one rate an epoch, pass hold alone."
+    )
+
+
 def held(schedule: RateFunction, hold: int) -> RateFunction:
     """The rates of a loop that steps once in `hold` updates: update k has the rate at k // hold."""
     return schedule if hold == 1 else lambda update: schedule(update // hold)

@@ -44,6 +44,7 @@ from coslr._rates import (
     checked_tolerance,
     held,
     margin,
+    stretched_twice,
 )
 from coslr.diagnosis import Diagnosis, diagnose
 from coslr.schedules import Schedule
@@ -161,6 +162,8 @@ def audit(
         updates = whole("updates", updates, "a whole number from 1, or None for any number")
     tolerance = checked_tolerance(tolerance)
     require_type(name is None or isinstance(name, str), "name", name, "a string or None")
+    if twice := stretched_twice(units, hold):
+        warnings.warn(twice, UserWarning, stacklevel=3)
 
     trace = Trace([[] for _ in audited], first_update)
     values: list[_Value] = []
@@ -169,7 +172,8 @@ def audit(
         if quantity != "lr":
             recorded = trace.other[quantity] = [[] for _ in audited]
         for i, rates, scheduled in zip(audited, recorded, of_groups, strict=True):
-            values.append(_Value(quantity, i, rates, *_in_updates(scheduled, units, hold)))
+            in_updates = _in_updates(scheduled, units, hold)
+            values.append(_Value(quantity, i, rates, scheduled, *in_updates))
 
     if instead := uses_instead_of_rate(optimizer):
         message = (
@@ -177,13 +181,28 @@ def audit(
             "the param group, which is another number"
         )
         warnings.warn(message, UserWarning, stacklevel=3)
-    watch = _Watch(optimizer, trace, values, updates, tolerance, name, all_groups=group is None)
+    record = _call("audit(optimizer", first_update=(first_update, 0), group=(group, None))
+    compare = _call("trace.diagnose(schedule", steps_per_unit=(steps_per_unit, 1), hold=(hold, 1))
+    whole_run = f"`with {record} as trace:`, and after it `{compare}`"
+    watch = _Watch(optimizer, trace, values, updates, tolerance, name, group is None, whole_run)
     with watch.hooks():
         yield trace
     # Where the block raised an exception, it has left this function by now: nothing hides it.
     watch.check_end()
     if unfinished := watch.unfinished():
         warnings.warn(unfinished, UserWarning, stacklevel=3)
+
+
+def _call(begins: str, **arguments: tuple[Any, Any]) -> str:
+    """A call as a reader would write it, with those arguments that are not the default.
+
+    >>> _call("audit(optimizer", first_update=(70, 0), group=(None, None))
+    'audit(optimizer, first_update=70)'
+    """
+    given = (
+        f", {name}={value!r}" for name, (value, default) in arguments.items() if value != default
+    )
+    return f"{begins}{''.join(given)})"
 
 
 # ----------------------------------------------------------------------------- the arguments
@@ -202,7 +221,7 @@ def _by_quantity(
     for quantity, scheduled in schedule.items():
         name = f"schedule[{quantity!r}]"
         known = quantity in ("lr", "weight_decay", "momentum")
-        require(known, name, scheduled, "a schedule of lr, weight_decay or momentum")
+        require(known, "schedule's key", quantity, "'lr', 'weight_decay' or 'momentum'")
         has_it = all(quantity in g or (quantity == "momentum" and "betas" in g) for g in groups)
         require(has_it, name, scheduled, f"left out, because this optimizer has no {quantity}")
         result[quantity] = one_per_group(name, scheduled, len(groups))
@@ -242,7 +261,8 @@ class _Value:
     quantity: str
     group: int
     recorded: list[float]
-    expected: RateFunction | None  # of the update; None only records
+    scheduled: RateFunction | None  # as it was given; None only records
+    expected: RateFunction | None  # of the update
     length: float  # updates until the schedule ends
     largest: float = 0.0  # of the values expected so far
 
@@ -302,6 +322,7 @@ class _Watch:
     tolerance: float
     name: str | None
     all_groups: bool
+    whole_run: str  # the code that records and compares a run without stopping it
 
     def __post_init__(self) -> None:
         self.group_count = len(self.optimizer.param_groups)
@@ -493,11 +514,20 @@ class _Watch:
                 "adds up rounding errors there. If yours does, pass tolerance=1e-4."
             )
         if value.quantity == "lr":
-            message += (
-                f"{explained(causes)}\nTo be sure, record the whole run: `with audit(optimizer) as "
-                "trace:`, and after it `trace.diagnose(schedule)`."
-            )
+            message += explained(causes)
+            if self._is_shared(value):
+                message += (
+                    "\nEarlier param groups have the schedule's rate. If the groups have rates of "
+                    "their own, pass a list of schedules, one for each group, such as a "
+                    "ScheduleLR's scheduler.schedules."
+                )
+            message += f"\nTo be sure, record the whole run: {self.whole_run}."
         return AuditError(message)
+
+    def _is_shared(self, value: _Value) -> bool:
+        """Whether the groups before this one have one schedule with it."""
+        before = [v for v in self.values if v.quantity == "lr" and v.group < value.group]
+        return bool(before) and all(one.scheduled is value.scheduled for one in before)
 
     def _causes(self, value: _Value, rates: list[float], precision: float) -> list[Diagnosis]:
         assert value.expected is not None

@@ -20,6 +20,7 @@ from coslr._rates import (
     RateFunction,
     at_updates,
     checked_tolerance,
+    held,
     require_schedule,
     written_precision,
 )
@@ -28,11 +29,12 @@ from coslr._rates import (
 # them give the same rates.
 CAUSES: dict[str, str] = {
     "right": "Every rate is the schedule's.",
-    "never_moves": "The rate is {rate} at every update: nobody steps the scheduler, or all its "
-    "lengths lie beyond the run; call scheduler.step() after each optimizer.step(), and give all "
-    "lengths in the unit in which it steps.",
-    "one_early": "Every rate comes one update early: the scheduler steps before the optimizer; "
-    "call optimizer.step() first and scheduler.step() after it.",
+    "never_moves": "The rate is {rate} at every update: nobody steps the scheduler, or not before "
+    "the epoch ends, or all its lengths lie beyond the run; call scheduler.step() after each "
+    "optimizer.step(), and give all lengths in the unit in which it steps.",
+    "one_early": "Every rate comes one update early: the scheduler steps before the optimizer, or "
+    "it stepped after a first update that GradScaler skipped; call optimizer.step() first and "
+    "scheduler.step() after it, if the update was made.",
     "one_late": "Every rate comes one update late, behind a first rate of {first}: the loop sets "
     "each rate after the update that it is meant for; set it before optimizer.step().",
     "not_resumed": "The run goes on at update {update} with the rates of a new run: the "
@@ -43,10 +45,10 @@ CAUSES: dict[str, str] = {
     "{times} times as long.",
     "too_slow": "The schedule runs {times} times too slowly: its lengths count something smaller "
     "than its steps, such as small batches or the steps of all processes; divide its lengths by "
-    "{times}.",
+    "{times}. If the schedule to compare with counts epochs, pass steps_per_unit with it.",
     "per_epoch": "The rate moves once in {updates} updates: the scheduler steps once an epoch; "
     "call scheduler.step() after every update, or, if you mean the stairs, audit with "
-    "hold={updates}.",
+    "hold={updates}, a schedule in epochs and no steps_per_unit.",
     "scaled": "Every rate is {factor} times what it should be: the optimizer was built with "
     "another learning rate, or the rate was multiplied for several processes or a larger batch; "
     "give the schedule and the optimizer the same peak.",
@@ -64,7 +66,8 @@ CAUSES: dict[str, str] = {
     "or look the cycle up in a table of boundaries.",
     "used_up": "The run begins where the schedule is after {steps} steps: the scheduler was "
     "stepped before the training, perhaps to plot it; make a new optimizer and a new scheduler "
-    "for the training, and another scheduler for the plot.",
+    "for the training, and another scheduler for the plot. If the run goes on from a checkpoint, "
+    "pass first_update.",
     "climbs_again": "The rate climbs again after update {after}: PyTorch's cosine goes up after "
     "T_max as it came down; set T_max to the number of steps in the whole run, less those of a "
     "warm-up, or stop stepping.",
@@ -107,6 +110,7 @@ def diagnose(
     schedule: RateFunction,
     *,
     steps_per_unit: float = 1,
+    hold: int = 1,
     first_update: int = 0,
     updates: Sequence[int] | None = None,
     tolerance: float | None = None,
@@ -118,6 +122,9 @@ def diagnose(
             and nothing explains it.
         schedule: the rates that were meant: a schedule, or any function of t.
         steps_per_unit: optimizer updates in one unit of the schedule; ``len(loader)`` for epochs.
+            With `hold` above 1, the number of stairs in one unit.
+        hold: updates that share one rate, in a loop that steps its scheduler once an epoch; see
+            `coslr.audit.audit`.
         first_update: index of the first update of the recorded part, above 0 if the run went on
             from a checkpoint.
         updates: index of each recorded update, increasing, where a log kept only some. None means
@@ -172,7 +179,7 @@ def diagnose(
         tolerances = sorted({STRICT, written_precision(found)})
     else:
         tolerances = [checked_tolerance(tolerance)]
-    meant = at_updates(schedule, steps_per_unit)
+    meant = held(at_updates(schedule, steps_per_unit), whole("hold", hold))
     if len(found):
         with np.errstate(all="ignore"):
             for one in tolerances:

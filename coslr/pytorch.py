@@ -29,7 +29,13 @@ from coslr._optimizers import (
     value_at,
 )
 from coslr._optional import extra
-from coslr._rates import RateFunction, at_updates, checked_steps_per_unit, held
+from coslr._rates import (
+    RateFunction,
+    at_updates,
+    checked_steps_per_unit,
+    held,
+    stretched_twice,
+)
 from coslr.audit import AuditError, audit
 from coslr.schedules import Rate, Schedule, Time
 from coslr.trace import Trace
@@ -143,13 +149,8 @@ class ScheduleLR(LRScheduler):
             )
         self.steps_per_unit = checked_steps_per_unit(steps_per_unit)
         self.hold = whole("hold", hold, "a whole number of calls of step() from 1")
-        if self.hold == self.steps_per_unit > 1:
-            warnings.warn(
-                f"steps_per_unit and hold are both {hold}, so one unit of the schedule lasts "
-                f"{hold} * {hold} calls of step(). For one rate an epoch, pass hold alone.",
-                UserWarning,
-                stacklevel=2,
-            )
+        if twice := stretched_twice(self.steps_per_unit, self.hold):
+            warnings.warn(twice, UserWarning, stacklevel=2)
         must_be = "-1 for a new run, or the index of the last update that is done"
         last_epoch = whole("last_epoch", last_epoch, must_be, least=-1)
         self.only_after_update = bool(only_after_update)
@@ -389,7 +390,8 @@ class ScheduleLR(LRScheduler):
     def load_state_dict(self, state_dict: dict[str, Any], *, extend: bool = False) -> None:
         """Go on where `state_dict` was saved, and write that update's rate into the optimizer.
 
-        A scheduler whose phase was over when it was saved writes nothing.
+        A scheduler whose phase was over when it was saved writes nothing. Nor does one whose rate
+        somebody else had changed: the next ``step()`` sets the schedule's rate then.
 
         Args:
             state_dict: what ``state_dict()`` returned, with the same schedule, momentum, weight

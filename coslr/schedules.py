@@ -314,7 +314,8 @@ class Schedule:
 
         Args:
             t: update index (or epoch): a number, a numpy array, a JAX array or tracer, or
-                whatever numpy makes an array of, such as a list of numbers.
+                whatever numpy makes an array of, such as a list of numbers or a torch tensor that
+                needs no gradient.
 
         Raises:
             ValueError: `t` is NaN, or holds NaN. The values of a JAX array are not checked, because
@@ -329,6 +330,8 @@ class Schedule:
             plain = int(t) if isinstance(t, numbers.Integral) else float(t)
             require(plain == plain, "t", plain, "an update index, not NaN")
             return self._at_number(plain)
+        needs_gradient = getattr(t, "requires_grad", False)
+        require_type(not needs_gradient, "t", t, "a tensor without gradient, as t.detach() gives")
         array = np.asarray(t)
         is_real = array.dtype.kind in "iuf" and not isinstance(t, str | bytes)
         require_type(is_real, "t", t, "a real number or an array of real numbers")
@@ -1230,7 +1233,7 @@ class WSD(Schedule):
         eta_max: rate of the plateau, above 0.
         eta_min: learning rate from t = `T_max` on, from 0 to `eta_max`.
         warmup: number of updates (or epochs) in the rise at the beginning, W, from 0 and below
-            `T_max`; as in :func:`warmup`.
+            `T_max`; as in :func:`warmup`, which also says what to mind in epochs.
         shape: of the cooldown: "linear", "sqrt" (1 - sqrt) or "cosine".
 
     Before 0: the first value. From `T_max` on: `eta_min`. ``.length`` is `T_max`, ``.boundaries``
@@ -1375,7 +1378,10 @@ def warmup(schedule: Schedule, updates: float, start: float | None = None) -> Sc
     Args:
         schedule: any schedule of this module, or your own.
         updates: length of the rise, W, from 0, in the unit of the schedule. 0 is no warm-up.
-        start: learning rate at t = 0, from 0 to the schedule's first value, or None.
+        start: learning rate at t = 0, from 0 to the schedule's first value. None is f(0) / (W + 1).
+            In a schedule that counts epochs this is high: half the peak, if the warm-up is one
+            epoch. So give `start` there, or count updates:
+            ``warmup(schedule.stretch(n), updates=n)`` for an epoch of n updates.
 
     Returns:
         A schedule; with W = 0 it is `schedule` itself. Before 0: its first value. After W: as

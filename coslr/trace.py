@@ -1,13 +1,15 @@
 """A trace: the learning rates that were in force, update by update, from a run or from its log."""
 
 import csv
+import numbers
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from coslr._arguments import require, whole
+from coslr._arguments import require, require_type, whole
 from coslr._comparing import explained, one_per_group, wrong_rate
 from coslr._rates import (
     RateFunction,
@@ -17,6 +19,7 @@ from coslr._rates import (
     checked_tolerance,
     held,
     largest_until,
+    stretched_twice,
     written_precision,
 )
 from coslr.diagnosis import Diagnosis, diagnose
@@ -53,6 +56,11 @@ class Trace:
     updates: list[int] | None = None
     other: dict[str, list[list[float]]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        right = "a list of rates for each param group, as in Trace([rates])"
+        is_flat = any(isinstance(rates, numbers.Number) for rates in self.groups)
+        require_type(not is_flat, "groups", self.groups, right)
+
     @property
     def rates(self) -> list[float]:
         """The rates of the first param group."""
@@ -70,13 +78,14 @@ class Trace:
         schedule: Schedules,
         *,
         steps_per_unit: float = 1,
+        hold: int = 1,
         first_update: int | None = None,
     ) -> list[list[float]]:
         """Subtract the schedule's rates from the recorded ones.
 
         Args:
             schedule: a schedule, any function of t, or a list of one for each param group.
-            steps_per_unit: updates in one unit of the schedule; ``len(loader)`` for epochs.
+            steps_per_unit, hold: as in `check`.
             first_update: index of the first recorded update; None is the trace's own. It cannot be
                 given where the trace has `updates`.
 
@@ -102,7 +111,7 @@ class Trace:
         return [
             [rate - float(expected(k)) for rate, k in zip(rates, indices, strict=True)]
             for rates, expected in zip(
-                self.groups, self._expected(schedule, steps_per_unit), strict=True
+                self.groups, self._expected(schedule, steps_per_unit, hold), strict=True
             )
         ]
 
@@ -150,13 +159,15 @@ class Trace:
         hold = whole("hold", hold)
         if not len(self.indices):
             raise TraceError("no update was recorded: there is no rate to compare")
+        if twice := stretched_twice(steps_per_unit, hold):
+            warnings.warn(twice, UserWarning, stacklevel=2)
         named = schedule if isinstance(schedule, Mapping) else {"lr": schedule}
         for name, meant in named.items():
             groups = self._recorded(name)
-            for i, one in enumerate(self._expected(meant, steps_per_unit, len(groups))):
+            for i, one in enumerate(self._expected(meant, steps_per_unit, hold, len(groups))):
                 where = "" if name == "lr" else f" ({name})"
                 where += f" (param group {i})" if len(groups) > 1 else ""
-                self._check_group(groups[i], held(one, hold), tolerance, where)
+                self._check_group(groups[i], one, tolerance, where)
 
     def _check_group(
         self, rates: list[float], expected: RateFunction, tolerance: float | None, where: str
@@ -169,12 +180,14 @@ class Trace:
             causes = self._causes(rates, expected, tolerance)
             raise TraceError(message.replace("is in", "was in") + explained(causes))
 
-    def diagnose(self, schedule: Schedules, *, steps_per_unit: float = 1) -> list[Diagnosis]:
+    def diagnose(
+        self, schedule: Schedules, *, steps_per_unit: float = 1, hold: int = 1
+    ) -> list[Diagnosis]:
         """The known mistakes that explain the trace, best first, as `coslr.diagnose` names them.
 
         Args:
             schedule: a schedule, any function of t, or a list of one for each param group.
-            steps_per_unit: updates in one unit of the schedule; ``len(loader)`` for epochs.
+            steps_per_unit, hold: as in `check`.
 
         Returns:
             The causes for the first param group whose rates are not right; only ``right`` if all
@@ -192,7 +205,7 @@ class Trace:
         """
         found: list[Diagnosis] = []
         for rates, expected in zip(
-            self.groups, self._expected(schedule, steps_per_unit), strict=True
+            self.groups, self._expected(schedule, steps_per_unit, hold), strict=True
         ):
             found = self._causes(rates, expected)
             if [diagnosis.cause for diagnosis in found] != ["right"]:
@@ -217,11 +230,11 @@ class Trace:
         return self.other[name]
 
     def _expected(
-        self, schedule: Schedules, steps_per_unit: float, groups: int | None = None
+        self, schedule: Schedules, steps_per_unit: float, hold: int, groups: int | None = None
     ) -> list[RateFunction]:
-        count = len(self.groups) if groups is None else groups
+        count, hold = len(self.groups) if groups is None else groups, whole("hold", hold)
         schedules = one_per_group("schedule", schedule, count)
-        return [at_updates(one, steps_per_unit) for one in schedules]
+        return [held(at_updates(one, steps_per_unit), hold) for one in schedules]
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the trace as a table with one row for each update.

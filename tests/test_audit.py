@@ -1089,6 +1089,37 @@ def test_an_error_ends_with_the_causes_that_fit_so_far_and_with_what_decides():
     assert "trace.diagnose(schedule)" in lines[-1]
 
 
+def test_the_code_that_decides_has_the_audit_s_own_arguments():
+    first, last = {"first_update": 3}, Cosine(5, 0.1)
+    lines = finding([0.2], last, hold=4, steps_per_unit=2, **first, group=0)
+    assert "audit(optimizer, first_update=3, group=0)" in lines[-1]
+    assert "trace.diagnose(schedule, steps_per_unit=2, hold=4)" in lines[-1]
+
+
+def test_groups_with_rates_of_their_own_get_a_list_of_schedules():
+    hint = "pass a list of schedules"
+    for scheduled, rates, expected in (
+        (Cosine(5, 0.1), (0.1, 0.01), True),
+        (Cosine(5, 0.1), (0.01, 0.1), False),  # the first group is the wrong one
+        ([Cosine(5, 0.1), Cosine(5, 0.1)], (0.1, 0.01), False),  # a list was given
+    ):
+        optimizer = sgd(groups=2)
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
+        with pytest.raises(AuditError) as caught, audit(optimizer, scheduled):
+            optimizer.step()
+        assert (hint in str(caught.value)) is expected
+
+
+def test_an_epoch_s_updates_are_not_given_twice():
+    optimizer = sgd()
+    with (
+        pytest.warns(UserWarning, match="steps_per_unit and hold are both 4"),
+        audit(optimizer, Constant(1.0), hold=4, steps_per_unit=4),
+    ):
+        optimizer.step()
+
+
 def test_the_causes_allow_for_the_precision_of_the_rate():
     """In float32 no rate is the schedule's to the last bit, and twice the schedule is still it."""
     optimizer = sgd()
@@ -1152,6 +1183,12 @@ def test_weight_decay_and_momentum_are_audited_too(kind):
         audited(lambda: steps_at(0, 0), optimizer, plan)
     only = audited(lambda: steps_at(0, 3), optimizer, {"momentum": lambda k: m(3 * k)})
     assert only.rates == [plan["lr"](0), plan["lr"](3)]  # recorded, and compared with nothing
+
+
+def test_a_key_that_is_no_quantity_is_refused():
+    message = r"schedule's key='betas': must be 'lr', 'weight_decay' or 'momentum'"
+    with pytest.raises(ValueError, match=message), audit(sgd(), {"betas": Constant(0.9)}):
+        pass
 
 
 def test_a_name_that_the_optimizer_does_not_have_is_refused():

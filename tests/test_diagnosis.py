@@ -480,3 +480,10 @@ def test_a_hundred_thousand_updates_are_diagnosed(schedule):
     assert causes(np.where(updates < 60_000, 1, 2) * schedule(updates), schedule) == ["scaled_from"]
     walk = 0.1 * np.exp(np.cumsum(0.01 * np.random.default_rng(0).normal(size=100_000)))
     assert causes(walk, schedule) == []
+
+
+def test_a_rate_that_has_not_moved_yet_has_not_begun_anew():
+    """The first updates of a loop that steps once an epoch."""
+    assert causes([0.1, 0.1], COSINE)[0] == "never_moves"
+    assert "restarted" not in causes([0.1, 0.1], COSINE)
+    assert "restarted" in causes([COSINE(0), COSINE(1), COSINE(0)], COSINE)

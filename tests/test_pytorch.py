@@ -915,3 +915,9 @@ def test_a_schedule_that_cannot_be_saved_is_refused_at_once():
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
     with pytest.raises(TypeError, match=r"^schedule=.*frozen dataclass"):
         ScheduleLR(optimizer, Plain())
+
+
+def test_a_schedule_takes_a_tensor_but_none_that_needs_its_gradient():
+    assert Cosine(9, 0.1)(torch.tensor([0.0, 9.0])).tolist() == [0.1, 0.0]
+    with pytest.raises(TypeError, match=r"^t=.*must be a tensor without gradient"):
+        Cosine(9, 0.1)(torch.tensor([3.0], requires_grad=True))

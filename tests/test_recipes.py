@@ -31,11 +31,20 @@ MISTAKES = {
     "gradient_accumulation": (", only_after_update=True", "", "AuditError: update 0"),
     "mixed_precision": (", only_after_update=True", "", "AuditError: update 0"),
     "plain_loop": ("            scheduler.step()\n", "", "AuditError: update 1"),
-    "resume": ('"scheduler": scheduler}', '"scheduler": torch.nn.Identity()}', "AssertionError"),
+    "resume": (
+        '"scheduler": scheduler}',
+        '"scheduler": torch.nn.Identity()}',
+        "AuditError: update 70",
+    ),
     "several_processes": (
         "scheduler.step()",
         "[scheduler.step() for _ in range(processes)]",
         "AuditError: update 1 of process [01]",
+    ),
+    "two_param_groups": (
+        "scheduler.schedules",
+        "schedule",
+        r"AuditError: update 0 \(param group 0\)",
     ),
     "with_accelerate": (", only_after_update=True", "", "AuditError: update 0"),
     "with_keras": ("as_schedule(schedule)", "as_schedule(schedule.stretch(2))", "TraceError"),

@@ -195,7 +195,7 @@ ITSELF["inner"] = ITSELF
     ("config", "message"),
     [
         ({"schedule": "Sine"}, "'Sine'.*: must be one of .*Cosine"),
-        ({}, r"config\['schedule'\]=None: must be one of"),
+        ({}, r"config\['schedule'\]=None: must be one of(?!.* _)"),  # no private class
         ({"schedule": ["Cosine"]}, r"config\['schedule'\]=\['Cosine'\]: must be one of"),
         ({"schedule": "Schedule", "T_max": 5}, "'Schedule': must be one of"),
         ({"schedule": "coslr.schedules.os"}, "must be one of"),

@@ -35,6 +35,23 @@ def test_a_recorded_trace_is_compared_with_a_schedule():
         trace.differences([Cosine(5, 0.1)])
 
 
+def test_rates_without_their_group_are_refused():
+    with pytest.raises(TypeError, match=r"groups=\[0.1, 0.2\]: must be a list of rates for each"):
+        Trace([0.1, 0.2])
+
+
+def test_stairs_are_compared_and_explained_as_stairs():
+    rates = follow(lambda k: SCHEDULE(k // 5), range(40))
+    trace = Trace([rates])
+    assert trace.differences(SCHEDULE, hold=5) == [[0.0] * 40]
+    assert [found.cause for found in trace.diagnose(SCHEDULE, hold=5)] == ["right"]
+    assert trace.diagnose(SCHEDULE)[0].cause == "per_epoch"
+    late = Trace([[rates[0], *rates[:-1]]])
+    assert late.diagnose(SCHEDULE, hold=5)[0].cause == "one_late"
+    with pytest.warns(UserWarning, match="steps_per_unit and hold are both 4"):
+        Trace([[0.1, 0.1]]).check(SCHEDULE, steps_per_unit=4, hold=4)
+
+
 def test_a_trace_knows_where_it_began():
     trace = Trace([follow(SCHEDULE, range(30, 60))], first_update=30)
     assert trace.differences(SCHEDULE) == [[0.0] * 30]

@@ -12,6 +12,8 @@ updates = epochs * len(loader)
 
 optimizer = torch.optim.AdamW(model.parameters())
 schedule = warmup(Cosine(T_max=updates - 50, eta_max=1e-3), updates=50)
+# The audit compares rates with the schedule. Only you can check that it is the one you mean.
+assert schedule.length == updates
 scheduler = ScheduleLR(optimizer, schedule)
 
 with audit(optimizer, schedule, updates=updates) as trace:

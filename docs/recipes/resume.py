@@ -1,4 +1,4 @@
-"""Resume from a checkpoint: save the scheduler too, and tell the audit where the run goes on."""
+"""Resume from a checkpoint: save the scheduler and the loop's count of updates too."""
 
 import tempfile
 from pathlib import Path
@@ -19,18 +19,25 @@ def train(checkpoint: Path, until: int) -> int:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     scheduler = ScheduleLR(optimizer, schedule)
     parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
+    first_update = 0
     if checkpoint.exists():
-        for name, state in torch.load(checkpoint).items():
+        saved = torch.load(checkpoint)
+        # The loop counts its updates itself, because a position taken from the scheduler would
+        # agree with a scheduler that lost its state.
+        first_update = saved.pop("updates")
+        for name, state in saved.items():
             parts[name].load_state_dict(state)
 
-    first_update = scheduler.last_epoch  # how many updates are done
+    done = first_update
     with audit(optimizer, schedule, first_update=first_update, updates=until - first_update):
         for x, y in batches[first_update:until]:
             optimizer.zero_grad()
             torch.nn.functional.mse_loss(model(x), y).backward()
             optimizer.step()
             scheduler.step()
-    torch.save({name: part.state_dict() for name, part in parts.items()}, checkpoint)
+            done += 1
+    states = {name: part.state_dict() for name, part in parts.items()}
+    torch.save({"updates": done, **states}, checkpoint)
     return first_update
 
 

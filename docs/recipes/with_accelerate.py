@@ -24,6 +24,7 @@ updates = epochs * math.ceil(len(loader) / batches_per_update)
 
 schedule = Cosine(T_max=updates, eta_max=0.1)
 scheduler = ScheduleLR(optimizer, schedule, only_after_update=True)
+accelerator.register_for_checkpointing(scheduler)  # save_state leaves out what is not prepared
 
 with audit(optimizer, schedule, updates=updates) as trace:
     for _ in range(epochs):
