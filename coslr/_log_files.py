@@ -28,6 +28,8 @@ STEP_COLUMNS = {
     "global_step": 0,
     "step": 0,
 }
+# Many loops call the column so. It comes last, because it may count within an epoch.
+ITERATION_COLUMNS = ("iter", "iteration", "iterations")
 TRAINER_RATE = "train/learning_rate"  # in Trainer's exports to W&B and TensorBoard
 FIRST_STEP_OF_TRAINER = 1
 OF_TENSORBOARD = ("Wall time", "Step")  # columns of the files that its page offers for download
@@ -37,7 +39,7 @@ MAY_BE_TRAINERS = (
 )
 COUNTED = (
     "No column numbers the rows, so those with a rate were counted: the first is update 0. If a "
-    "column has their updates, pass its name as --update."
+    "column has their updates, pass its name as update (in the shell: --update)."
 )
 
 
@@ -55,6 +57,7 @@ class Log:
     trace: Trace
     written: Written | None = None  # None where the file holds binary numbers
     of_trainer: bool = False
+    may_have_gaps: bool = False  # rows were counted, and a column that was not read may number them
     notes: tuple[str, ...] = ()  # what a verdict on the trace should mention
 
 
@@ -172,7 +175,13 @@ def _from_csv(
     not_a_number = len(_with_a_rate(table, rates, _is_empty)) - len(logged)
     if not_a_number:
         notes = (*notes, f"Rows left out because they have nan in place of a rate: {not_a_number}.")
-    return Log(trace, _written(logged, rates), update == "train/global_step", notes)
+    return Log(
+        trace,
+        _written(logged, rates),
+        of_trainer=update == "train/global_step",
+        may_have_gaps=update is None and not {*columns} <= {*wanted},
+        notes=notes,
+    )
 
 
 def _table(path: Path) -> tuple[list[str], list[dict[str, Any]]]:
@@ -230,7 +239,7 @@ def _columns_of_rates(path: Path, columns: Sequence[str]) -> list[str]:
     )
 
 
-def _column_of_steps(columns: Sequence[str], logged: Iterable[RawRow]) -> str | None:
+def _column_of_steps(columns: Sequence[str], logged: Sequence[RawRow]) -> str | None:
     """The column that numbers the rows with a rate.
 
     W&B's charts have a column ``Step`` too, which counts calls of its ``log``. So that name counts
@@ -239,13 +248,32 @@ def _column_of_steps(columns: Sequence[str], logged: Iterable[RawRow]) -> str | 
     found = [c for name in STEP_COLUMNS for c in columns if c.lower() == name and c != "Step"]
     if set(OF_TENSORBOARD) <= {*columns}:
         found.append("Step")
+    for column in columns:
+        if column.lower() in ITERATION_COLUMNS and _number_a_run(row[column] for _, row in logged):
+            found.append(column)
     # A column may be known and hold a metric of other rows, as in the files of Lightning.
     filled = (name for name in found if not any(_is_empty(row[name]) for _, row in logged))
     return next(filled, found[0] if found else None)
 
 
-def _listed(columns: Iterable[str]) -> str:
-    return ", ".join(map(repr, columns)) or "none"
+def _number_a_run(cells: Iterable[Any]) -> bool:
+    """Whether the cells are whole numbers that do not begin anew in each epoch."""
+    try:
+        numbers = [float(cell) for cell in cells]
+    except (TypeError, ValueError):
+        return False
+    if not all(number.is_integer() for number in numbers):
+        return False
+    if all(a >= b for a, b in pairwise(numbers)):  # the newest row is first, or all are the same
+        return len(numbers) < 2 or numbers[0] > numbers[-1]
+    return not any(a > b <= numbers[0] for a, b in pairwise(numbers))
+
+
+def _listed(columns: Sequence[str]) -> str:
+    listed = ", ".join(map(repr, columns)) or "none"
+    if len(columns) == 1 and re.search(r"[;\t]", columns[0]):
+        listed += ". The cells of a CSV file must be separated by commas"
+    return listed
 
 
 def _require_columns(path: Path, wanted: Iterable[str], columns: Iterable[str]) -> None:

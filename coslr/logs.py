@@ -26,7 +26,9 @@ import argparse
 import ast
 import math
 import sys
+import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,7 @@ import numpy as np
 
 from coslr._arguments import require, require_type, shown, whole
 from coslr._comparing import one_per_group
-from coslr._log_files import Log, load, widest_gap
+from coslr._log_files import COUNTED, Log, load, widest_gap
 from coslr._rates import STRICT, RateFunction, at_updates, held, margin
 from coslr.diagnosis import diagnose
 from coslr.schedules import Join, Schedule, Stretched, Warmup, join, warmup
@@ -74,12 +76,15 @@ def read(
             None finds those of Trainer and of Lightning's LearningRateMonitor.
         update: the column that numbers the rows. None takes the first of ``update``,
             ``trainer/global_step``, ``train/global_step``, ``global_step`` and ``step``, in
-            capitals too; ``Step`` counts in TensorBoard's own downloads. If a table has none of
-            them, the rows with a rate are counted. W&B's own ``_step`` and ``Step`` count calls of
+            capitals too; ``Step`` counts in TensorBoard's own downloads. After these come ``iter``,
+            ``iteration`` and ``iterations``, if their numbers do not begin anew in each epoch. If a
+            table has none of them, the rows with a rate are counted, and `read` warns of it, unless
+            the table holds nothing but rates. W&B's own ``_step`` and ``Step`` count calls of
             ``log``, not updates. TensorBoard's files number their rows themselves, so there it must
             be None.
         first_step: the number of update 0 in the log. None takes the library's own; see the table
-            at the top of this module. For a file of your own it is 0.
+            at the top of this module. For a file of your own it is 0, so pass 1 if your log numbers
+            its updates from 1. Without it, a right run looks one update late.
 
     Returns:
         A trace whose ``indices`` are the updates that were logged. Momentum and weight decay, where
@@ -103,7 +108,10 @@ def read(
         >>> trace.rates, list(trace.indices)
         ([0.1], [9])
     """
-    return _load(path, rate, update, first_step).trace
+    log = _load(path, rate, update, first_step)
+    if log.may_have_gaps:
+        warnings.warn(COUNTED, UserWarning, stacklevel=2)
+    return log.trace
 
 
 def _load(
@@ -286,7 +294,23 @@ def _verdict(
             "Trainer of transformers before 4.51 logged the rate of the update that comes next. If "
             "such a release wrote this log, pass --first-step 0."
         )
+    if _is_right_from_1(log, schedules, options):
+        lines.append(
+            "If the log numbers its updates from 1, pass --first-step 1. In Python, pass "
+            "first_step=1 to read."
+        )
     return 1, lines
+
+
+def _is_right_from_1(log: Log, schedules: list[Schedule], options: argparse.Namespace) -> bool:
+    """Whether the log is right if its number 1 means update 0, where that may be so."""
+    updates = [update - 1 for update in log.trace.indices]
+    if log.of_trainer or options.first_step is not None or updates[0] < 0:
+        return False
+    first = min(log.trace.first_update, updates[0])
+    shifted = replace(log, trace=replace(log.trace, first_update=first, updates=updates))
+    options = argparse.Namespace(**vars(options) | {"first_step": 1})
+    return _verdict(shifted, schedules, options)[0] == 0
 
 
 def _rounding(log: Log, expected: list[RateFunction], tolerance: float | None) -> tuple[str, bool]:

@@ -9,6 +9,7 @@ import math
 import subprocess
 import sys
 import time
+import warnings
 
 import pytest
 from hypothesis import given, settings
@@ -20,6 +21,7 @@ from tests.test_laws import known_schedules
 
 SCHEDULE = warmup(Cosine(T_max=900, eta_max=3e-4), updates=100)
 TEXT = "warmup(Cosine(900, 3e-4), 100)"
+TENTH = Cosine(1000, eta_max=0.1)
 
 
 def trainer_state(folder, rates, first=1, every=1):
@@ -99,7 +101,8 @@ def test_a_table_of_ones_own(tmp_path):
     trace = logs.read(path, rate="eta", update="at")
     assert (trace.rates, trace.updates) == ([0.1, 0.3], [10, 30])
     assert logs.read(path, rate="eta", update="at", first_step=10).updates == [0, 20]
-    assert list(logs.read(path, rate="beta").indices) == [0, 1, 2]  # rows are counted
+    with pytest.warns(UserWarning, match="those with a rate were counted"):
+        assert list(logs.read(path, rate="beta").indices) == [0, 1, 2]
     with pytest.raises(ValueError, match=r"row 1 has 'eta'='': must be a number"):
         logs.read(path, rate=["eta", "beta"])
 
@@ -184,7 +187,11 @@ def test_a_table_with_the_first_columns_of_a_trace(tmp_path, text, updates):
 
 
 @pytest.mark.parametrize(
-    "name", ["step", "Step", "update", "Update", "global_step", "trainer/global_step"]
+    "name",
+    [
+        *("step", "Step", "update", "Update", "global_step", "trainer/global_step"),
+        *("iter", "Iteration", "iterations"),
+    ],
 )
 def test_a_column_that_numbers_the_rows_is_known(tmp_path, capsys, name):
     """TensorBoard's download has the columns ``Wall time``, ``Step`` and ``Value``."""
@@ -203,6 +210,11 @@ def test_the_best_of_several_columns_numbers_the_rows(tmp_path):
     rows = [[k, 0.1, ""] for k in range(5)] + [[4, "", 0.0]]  # a metric of other rows
     path = table(tmp_path, ["step", "lr-SGD", "global_step"], rows)
     assert list(logs.read(path).indices) == list(range(5))
+    for name in ("step", "Step"):  # the names of known formats come before iter
+        path = table(
+            tmp_path, ["iter", "Wall time", name, "lr"], [[7 + k, 0, k, 0.1] for k in (2, 3)]
+        )
+        assert list(logs.read(path, rate="lr").indices) == [2, 3]
 
 
 def test_that_rows_were_counted_is_said(tmp_path, capsys):
@@ -213,6 +225,105 @@ def test_that_rows_were_counted_is_said(tmp_path, capsys):
         assert "the first is update 0" in lines[-1]
         assert "--update" in lines[-1]
     assert "--update" not in "".join(checked(capsys, path, "--rate", "lr", "--update", "at")[1])
+
+
+def test_read_warns_that_rows_were_counted(tmp_path, capsys):
+    """A file that has nothing but rates asks for it, and the program says it in its verdict."""
+    rows = [[k, SCHEDULE(k), 0.1] for k in range(0, 1000, 10)]
+    path = table(tmp_path, ["at", "lr", "other"], rows)
+    with pytest.warns(UserWarning, match="pass its name as update") as caught:
+        assert list(logs.read(path, rate="lr").indices) == list(range(100))
+    assert [warning.filename for warning in caught] == [__file__]
+    with warnings.catch_warnings(action="error"):
+        _, lines = checked(capsys, path, "--rate", "lr")
+        assert lines[-1] == str(caught[0].message)
+        assert logs.read(path, rate="lr", update="at").updates == list(range(0, 1000, 10))
+        path = table(tmp_path, ["lr", "other"], [row[1:] for row in rows])
+        assert len(logs.read(path, rate=["lr", "other"]).rates) == 100
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [0, 1, 2, 0, 1, 2],  # two epochs
+        [1, 2, 3, 1],
+        [50, 50, 50],  # one row an epoch
+        ["1/3", "2/3", "3/3"],
+        ["", "nan", ""],
+        [0.5, 1, 1.5],
+        [1, "nan", 3],
+    ],
+)
+def test_an_iteration_of_an_epoch_does_not_number_the_rows(tmp_path, steps):
+    path = table(tmp_path, ["iter", "lr"], [[k, 0.1] for k in steps])
+    with pytest.warns(UserWarning, match="No column numbers the rows"):
+        assert list(logs.read(path, rate="lr").indices) == list(range(len(steps)))
+    rows = [[k, 0.1, 10 * i] for i, k in enumerate(steps)]
+    path = table(tmp_path, ["iter", "lr", "iterations"], rows)
+    assert logs.read(path, rate="lr").updates == [10 * i for i in range(len(steps))]
+
+
+@pytest.mark.parametrize(
+    ("steps", "updates"),
+    [
+        ([20, 10, 0], [0, 10, 20]),
+        ([0, 10, 20, 10, 20, 30], [0, 10, 20, 30]),
+        ([3, 3, 6, 6], [3, 6]),  # a row for each small batch
+        ([49], [49]),
+    ],
+)
+def test_an_iteration_of_the_run_numbers_the_rows(tmp_path, steps, updates):
+    path = table(tmp_path, ["iter", "lr"], [[k, 0.1] for k in steps])
+    assert list(logs.read(path, rate="lr").indices) == updates
+
+
+FROM_1 = (
+    "If the log numbers its updates from 1, pass --first-step 1. In Python, pass first_step=1 to "
+    "read."
+)
+
+
+@pytest.mark.parametrize("form", ["", ".3g", ".4e"])
+@pytest.mark.parametrize("steps", [range(1000), range(9, 1000, 10), range(500, 1000)])
+def test_that_a_log_may_number_its_updates_from_1_is_said(tmp_path, capsys, form, steps):
+    rows = [[k + 1, format(TENTH(k), form), format(TENTH(k) / 2, form)] for k in steps]
+    path = table(tmp_path, ["step", "lr", "half"], rows)
+    options = ["--rate", "lr", "--rate", "half", "--schedule", repr(Cosine(1000, 0.05))]
+    status, lines = checked(capsys, path, *options, schedule=repr(TENTH))
+    assert (status, lines[-1]) == (1, FROM_1)
+    assert checked(capsys, path, *options, "--first-step", "1", schedule=repr(TENTH))[0] == 0
+
+
+def test_that_a_log_of_stairs_may_number_its_updates_from_1_is_said(tmp_path, capsys):
+    path = table(tmp_path, ["step", "lr"], [[k + 1, SCHEDULE(k // 2)] for k in range(1000)])
+    for options, is_said in ((["--hold", "2"], True), ([], False)):
+        status, lines = checked(capsys, path, "--rate", "lr", *options)
+        assert (status, FROM_1 in lines) == (1, is_said)
+    logs.read(path, rate="lr", first_step=1).check(SCHEDULE, hold=2)
+
+
+@pytest.mark.parametrize(
+    ("column", "steps", "late", "options"),
+    [
+        ("step", range(1000), 1, []),  # one number is 0
+        ("step", range(1, 1000), 1, ["--first-step", "0"]),
+        ("at", range(1, 1000), 2, []),  # rows are counted
+        ("train/global_step", range(2, 1000), 2, []),  # is known to number from 1
+    ],
+)
+def test_a_late_run_is_not_excused(tmp_path, capsys, column, steps, late, options):
+    """The log cannot number its updates from 1, or is known to, or the reader knows better."""
+    rows = [[k, SCHEDULE(max(0, k - late))] for k in steps]
+    status, lines = checked(capsys, table(tmp_path, [column, "lr"], rows), "--rate", "lr", *options)
+    assert (status, FROM_1 in lines) == (1, False)
+
+
+def test_a_wrong_run_is_not_excused_by_a_log_that_may_number_from_1(tmp_path, capsys):
+    for wrong in (1, 500, 1000):
+        rows = [[k + 1, SCHEDULE(k) * (1.01 if k + 1 == wrong else 1)] for k in range(1000)]
+        path = table(tmp_path, ["step", "lr"], rows)
+        status, lines = checked(capsys, path, "--rate", "lr")
+        assert (status, FROM_1 in lines) == (1, False)
 
 
 # ----------------------------------------------------------------------- order of the rows
@@ -398,7 +509,11 @@ def test_nan_in_tensorboard_is_a_wrong_rate(tmp_path, capsys):
         ("log.csv", "lr,loss\n", {}, "name the column .* the columns are 'lr', 'loss'"),
         ("log.csv", "lr-A,lr-B,step\n", {}, "name the column"),
         ("log.csv", "lr,loss\n", {"rate": "lr"}, "holds no learning rate"),
-        ("log.csv", "lr\n0.1\n", {"rate": "eta"}, "has no column 'eta'; it has 'lr'"),
+        ("log.csv", "lr\n0.1\n", {"rate": "eta"}, "has no column 'eta'; it has 'lr'$"),
+        ("log.csv", "step;lr\n0;1\n", {"rate": "lr"}, r"it has 'step;lr'\. .* by commas$"),
+        ("log.csv", "step\tlr\n0\t1\n", {"rate": "lr"}, "must be separated by commas$"),
+        ("log.csv", "step;lr\n0;1\n", {}, "must be separated by commas$"),
+        ("log.csv", "a;b,lr\n0,1\n", {"rate": "eta"}, "it has 'a;b', 'lr'$"),
         ("log.csv", "lr\n0.1\n", {"rate": "lr", "update": "k"}, "has no column 'k'"),
         ("log.csv", "lr,step\nhigh,1\n", {"rate": "lr"}, "row 0 has 'lr'='high': must be a number"),
         ("log.csv", "lr,step\n0.1,1.5\n", {"rate": "lr"}, "row number 1.5"),
@@ -571,7 +686,6 @@ FORMATS = {  # with the number of digits or decimals
     ".4f": "4 decimals",
     ".6f": "6 decimals",
 }
-TENTH = Cosine(1000, eta_max=0.1)
 
 
 def rounded(folder, rate, form, steps=range(0, 1000, 10)):
