@@ -286,12 +286,11 @@ def tally() -> Axes:
     """
     held = AllStandings()
     found = [(claim.verdict(claim.comparisons(held)), claim) for claim in CLAIMS]
-    ax = plotting.axes("statements", "verdict", "A dot is a statement of the article", height=3.2)
-    for row, verdict in enumerate(MARKS):
+    ax = plotting.axes("statements", "verdict", "A dot is a statement of the article", height=2.8)
+    shown = [verdict for verdict in MARKS if verdict in {word for word, _ in found}]
+    for row, verdict in enumerate(shown):
         # Those from runs first.
         settled = sorted(bool(claim.definition) for word, claim in found if word == verdict)
-        if not settled:
-            continue
         grey = verdict in (claims.NOT_SETTLED, claims.UNTESTED)
         color = plotting.GREY if grey else plotting.COLORS[0]
         said = str(len(settled)) if grey else f"{len(settled)}, {_of(settled)}"
@@ -303,8 +302,8 @@ def tally() -> Axes:
         face: dict[str, Any] = {"markerfacecolor": "white", "label": "_rings"}
         ax.plot(rings, np.full(len(rings), row), "o", color=color, markersize=9, **face)
         ax.text(len(settled) + 0.8, row, said, va="center", fontsize=9, color=SOFT)
-    ax.set_yticks(range(len(MARKS)), [*MARKS])
-    ax.set_ylim(len(MARKS) - 0.5, -0.5)
+    ax.set_yticks(range(len(shown)), shown)
+    ax.set_ylim(len(shown) - 0.5, -0.5)
     ax.set_xlim(0.4, max(30, ax.dataLim.x1 + 3))
     ax.grid(visible=False)
     ax.spines["left"].set_visible(False)
