@@ -70,7 +70,8 @@ def test_multi_power_law_is_the_published_sum(rates):
     p = MULTI_POWER.parameters
     for t in range(len(rates)):
         expected = p["L0"] + p["A"] * rates[: t + 1].sum() ** -p["alpha"]
-        peak = rates[: t + 1].argmax()
+        so_far = rates[: t + 1]
+        peak = (so_far >= so_far.max() * (1 - 1e-9)).argmax()  # a rounding error is no new peak
         for k in range(peak, t + 1):
             drop = (rates[k - 1] if k > peak else 0.0) - rates[k]
             clock = rates[k] ** -p["gamma"] * rates[k : t + 1].sum()
