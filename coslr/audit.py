@@ -182,7 +182,9 @@ def audit(
         )
         warnings.warn(message, UserWarning, stacklevel=3)
     record = _call("audit(optimizer", first_update=(first_update, 0), group=(group, None))
-    compare = _call("trace.diagnose(schedule", steps_per_unit=(steps_per_unit, 1), hold=(hold, 1))
+    of_rate = "schedule['lr']" if isinstance(schedule, Mapping) else "schedule"
+    clock = {"steps_per_unit": (steps_per_unit, 1), "hold": (hold, 1)}
+    compare = _call(f"trace.diagnose({of_rate}", **clock)
     whole_run = f"`with {record} as trace:`, and after it `{compare}`"
     watch = _Watch(optimizer, trace, values, updates, tolerance, name, group is None, whole_run)
     with watch.hooks():

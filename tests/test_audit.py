@@ -1090,10 +1090,11 @@ def test_an_error_ends_with_the_causes_that_fit_so_far_and_with_what_decides():
 
 
 def test_the_code_that_decides_has_the_audit_s_own_arguments():
-    first, last = {"first_update": 3}, Cosine(5, 0.1)
-    lines = finding([0.2], last, hold=4, steps_per_unit=2, **first, group=0)
-    assert "audit(optimizer, first_update=3, group=0)" in lines[-1]
-    assert "trace.diagnose(schedule, steps_per_unit=2, hold=4)" in lines[-1]
+    schedule = Cosine(5, 0.1)
+    last = finding([0.2], schedule, hold=4, steps_per_unit=2, first_update=3, group=0)[-1]
+    assert "audit(optimizer, first_update=3, group=0)" in last
+    assert "trace.diagnose(schedule, steps_per_unit=2, hold=4)" in last
+    assert "trace.diagnose(schedule['lr'])" in finding([0.2], {"lr": schedule})[-1]
 
 
 def test_groups_with_rates_of_their_own_get_a_list_of_schedules():
